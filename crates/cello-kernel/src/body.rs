@@ -1,0 +1,132 @@
+//! Bodies: of requests, read whole within the limits before a handler runs, and of responses.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::limits::Timeouts;
+use crate::watch::{Phase, Watch};
+
+/// The body of a response.
+#[derive(Debug, Default)]
+pub struct Payload(Option<Bytes>);
+
+impl Payload {
+    /// What is left to send.
+    pub fn into_bytes(self) -> Bytes {
+        self.0.unwrap_or_default()
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+/// The whole body of a request, and its share of the worker's budget, returned when it is dropped.
+#[derive(Debug, Default)]
+pub struct BufferedBody {
+    bytes: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl BufferedBody {
+    /// The bytes as they were sent, transfer coding removed.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// Why a body was not read.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    /// Longer than the limit.
+    TooLarge,
+    /// The client sent nothing for too long.
+    TimedOut,
+    /// The worker's budget stayed used up.
+    NoRoom,
+    /// The client broke off, or its framing is wrong.
+    Broken,
+}
+
+/// Reads a body of at most `limit_bytes`; what arrives, not what is promised, counts against the budget.
+pub(crate) async fn read_body(
+    mut incoming: Incoming,
+    limit_bytes: usize,
+    budget: &Arc<Semaphore>,
+    timeouts: &Timeouts,
+    watch: &Watch,
+) -> Result<BufferedBody, BodyError> {
+    let promised = incoming.size_hint().exact().map_or(limit_bytes, |length| length as usize);
+    let mut first = Bytes::new();
+    let mut rest: Vec<u8> = Vec::new();
+    let mut share: Option<OwnedSemaphorePermit> = None;
+    loop {
+        watch.enter(Phase::Body);
+        let frame = watch.unless_expired(incoming.frame()).await.map_err(|_| BodyError::TimedOut)?;
+        let Some(frame) = frame else { break };
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > limit_bytes {
+            return Err(BodyError::TooLarge);
+        }
+        watch.enter(Phase::Handling);
+        let taken = take(budget, data.len(), timeouts).await?;
+        match &mut share {
+            Some(share) => share.merge(taken),
+            None => share = Some(taken),
+        }
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        if rest.capacity() - rest.len() < data.len() {
+            // Doubling, but never past what was promised: a promise alone must not make us allocate.
+            let wanted = (2 * rest.len()).min(promised).max(rest.len() + data.len());
+            rest.reserve_exact(wanted - rest.len());
+        }
+        rest.extend_from_slice(&data);
+    }
+    watch.enter(Phase::Handling);
+    let bytes = if rest.is_empty() { first } else { Bytes::from(rest) };
+    Ok(BufferedBody { bytes, _share: share })
+}
+
+/// Takes `count` bytes of the budget, waiting a while for them where they are not free.
+async fn take(budget: &Arc<Semaphore>, count: usize, timeouts: &Timeouts) -> Result<OwnedSemaphorePermit, BodyError> {
+    let count = u32::try_from(count).map_err(|_| BodyError::TooLarge)?;
+    if let Ok(share) = budget.clone().try_acquire_many_owned(count) {
+        return Ok(share);
+    }
+    match tokio::time::timeout(timeouts.buffer_room, budget.clone().acquire_many_owned(count)).await {
+        Ok(Ok(share)) => Ok(share),
+        _ => Err(BodyError::NoRoom),
+    }
+}

@@ -1,0 +1,98 @@
+//! A request on its way to the application, and what the application makes of it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http::{Response, StatusCode};
+use tokio::sync::oneshot;
+
+use crate::body::{BufferedBody, Payload};
+use crate::request_id::RequestId;
+use crate::router::{Params, RouteId};
+
+/// One request, whole and within its limits.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Method, target, version and header fields.
+    pub head: Parts,
+    /// The route that answers.
+    pub route: RouteId,
+    /// What the route's path parameters matched.
+    pub params: Option<Params>,
+    /// The body, read to its end.
+    pub body: BufferedBody,
+    /// Its identity in logs and errors.
+    pub id: RequestId,
+}
+
+/// The application's side of the crossing. Every call comes on the worker's one thread.
+pub trait Application: Send + Sync + 'static {
+    /// Answers a request, at once or later. A panic in here is a 500 for this request alone.
+    fn dispatch(&self, exchange: Exchange) -> Outcome;
+
+    /// The client of a deferred request has gone before its answer came.
+    fn abandon(&self, ticket: u64);
+
+    /// The server has answered its last request and closed its last connection.
+    fn drained(&self);
+}
+
+/// What became of a dispatched request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is answered.
+    Answered(Response<Payload>),
+    /// It will be.
+    Deferred(Deferred),
+}
+
+/// An answer that is still to come.
+#[derive(Debug)]
+pub struct Deferred {
+    /// The application's own name for it, passed to [`Application::abandon`].
+    pub ticket: u64,
+    /// Where the answer will arrive.
+    pub answer: oneshot::Receiver<Response<Payload>>,
+}
+
+/// Waits for a deferred answer; dropped before it came, it tells the application so.
+pub(crate) struct Reply {
+    deferred: Option<Deferred>,
+    application: Arc<dyn Application>,
+}
+
+/// The application let go of a request without answering it.
+#[derive(Debug)]
+pub(crate) struct Forgotten;
+
+impl Reply {
+    pub(crate) fn new(deferred: Deferred, application: Arc<dyn Application>) -> Self {
+        Self { deferred: Some(deferred), application }
+    }
+}
+
+impl Future for Reply {
+    type Output = Result<Response<Payload>, Forgotten>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(deferred) = &mut self.deferred else { return Poll::Ready(Err(Forgotten)) };
+        let answer = std::task::ready!(Pin::new(&mut deferred.answer).poll(context));
+        self.deferred = None;
+        Poll::Ready(answer.map_err(|_| Forgotten))
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(deferred) = self.deferred.take() {
+            self.application.abandon(deferred.ticket);
+        }
+    }
+}
+
+/// The status and the words for a request that the application let go of.
+pub(crate) const FORGOTTEN: (StatusCode, &str) =
+    (StatusCode::SERVICE_UNAVAILABLE, "The application stopped before it had an answer.");

@@ -1,0 +1,93 @@
+//! What a request must be before it is routed, where the parser leaves the judgement to the server.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
+
+use crate::limits::Limits;
+
+/// A request that is refused: the status and the words for it.
+pub(crate) type Refusal = (StatusCode, &'static str);
+
+/// Checks target, Host and message framing.
+///
+/// Source: RFC 9112 §3.2 (Host), §6.1 and §6.3 (framing), RFC 9110 §15.5.15 (414).
+pub(crate) fn check(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
+    let target_bytes = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target_bytes > limits.uri_bytes {
+        return Err((StatusCode::URI_TOO_LONG, "The request target is longer than this server accepts."));
+    }
+    check_host(head.version, &head.headers)?;
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        check_transfer_encoding(head.version, &head.headers)?;
+    }
+    Ok(())
+}
+
+fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version < Version::HTTP_11 => Ok(()),
+        (None, _) => Err((StatusCode::BAD_REQUEST, "The request has no Host header field.")),
+        (Some(_), Some(_)) => Err((StatusCode::BAD_REQUEST, "The request has more than one Host header field.")),
+        (Some(host), None) if is_host(host) => Ok(()),
+        (Some(_), None) => Err((StatusCode::BAD_REQUEST, "The Host header field is not a host and port.")),
+    }
+}
+
+/// Whether a value is `uri-host [ ":" port ]` (RFC 9110 §7.2), by its characters.
+fn is_host(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
+}
+
+/// One `chunked` and nothing else: any other coding, twice the same one, a length beside it or a client too old for it
+/// is how requests are smuggled.
+fn check_transfer_encoding(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let (first, second) = (codings.next(), codings.next());
+    let is_chunked = first.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !is_chunked || second.is_some() {
+        return Err((StatusCode::BAD_REQUEST, "The only transfer coding this server takes is one chunked."));
+    }
+    if headers.contains_key(CONTENT_LENGTH) {
+        return Err((StatusCode::BAD_REQUEST, "A request has a length or a transfer coding, not both."));
+    }
+    if version < Version::HTTP_11 {
+        return Err((StatusCode::BAD_REQUEST, "HTTP/1.0 has no transfer codings."));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn refusal(fields: &[(&str, &str)]) -> Option<&'static str> {
+        let mut request = Request::builder().uri("/");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        check(&head, &Limits::default()).err().map(|(_, detail)| detail)
+    }
+
+    #[test]
+    fn a_request_names_one_well_formed_host() {
+        assert_eq!(refusal(&[("host", "example.org:8000")]), None);
+        assert_eq!(refusal(&[("host", "[::1]:80")]), None);
+        assert!(refusal(&[]).is_some());
+        assert!(refusal(&[("host", "a"), ("host", "b")]).is_some());
+        assert!(refusal(&[("host", "a b/c@d")]).is_some());
+    }
+
+    #[test]
+    fn a_transfer_coding_is_chunked_once_and_alone() {
+        assert_eq!(refusal(&[("host", "a"), ("transfer-encoding", "Chunked")]), None);
+        assert!(refusal(&[("host", "a"), ("transfer-encoding", "chunked, chunked")]).is_some());
+        let twice = [("host", "a"), ("transfer-encoding", "identity"), ("transfer-encoding", "chunked")];
+        assert!(refusal(&twice).is_some());
+        assert!(refusal(&[("host", "a"), ("transfer-encoding", "chunked"), ("content-length", "4")]).is_some());
+    }
+}

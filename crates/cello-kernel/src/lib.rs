@@ -1,0 +1,31 @@
+//! The Cello HTTP engine: it listens, parses, limits, routes and answers. There is no Python in it.
+//!
+//! An application implements [`Application`]; [`Server::start`] serves it on a tokio runtime of one thread.
+//! A request passes `listener`, `connection`, `service`, `router` and `body` in that order, and comes back as a
+//! [`Response`](http::Response) of a [`Payload`].
+
+mod access_log;
+mod body;
+mod connection;
+mod exchange;
+mod framing;
+mod json;
+mod limits;
+mod listener;
+mod problem;
+mod request_id;
+mod router;
+mod server;
+mod service;
+mod watch;
+
+pub use access_log::AccessLog;
+pub use body::{BufferedBody, Payload};
+pub use exchange::{Application, Deferred, Exchange, Outcome};
+pub use json::write_json_string;
+pub use limits::{Limits, Timeouts};
+pub use listener::{BindError, Listener};
+pub use problem::Problem;
+pub use request_id::RequestId;
+pub use router::{Found, Params, RouteConflict, RouteId, Router};
+pub use server::{Server, Settings};

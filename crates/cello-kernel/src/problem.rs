@@ -1,0 +1,63 @@
+//! Errors on the wire: `application/problem+json`.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::body::Payload;
+use crate::json::write_json_string;
+use crate::request_id::RequestId;
+
+/// An error as a client sees it.
+///
+/// Source: RFC 9457 §3. `type` is `about:blank`, so `title` is the status' own phrase; `request_id` is an
+/// extension member.
+#[derive(Debug)]
+pub struct Problem<'a> {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// What went wrong and what to do, in a sentence that gives nothing internal away.
+    pub detail: &'a str,
+    /// The path that was asked for; left out where it is empty.
+    pub instance: &'a str,
+}
+
+impl Problem<'_> {
+    /// Makes the response.
+    pub fn response(&self, request_id: &RequestId) -> Response<Payload> {
+        let mut body = Vec::with_capacity(256);
+        body.extend_from_slice(b"{\"type\":\"about:blank\",\"title\":");
+        write_json_string(&mut body, self.status.canonical_reason().unwrap_or("Error"));
+        body.extend_from_slice(format!(",\"status\":{},\"detail\":", self.status.as_u16()).as_bytes());
+        write_json_string(&mut body, self.detail);
+        if !self.instance.is_empty() {
+            body.extend_from_slice(b",\"instance\":");
+            write_json_string(&mut body, self.instance);
+        }
+        body.extend_from_slice(format!(",\"request_id\":\"{}\"}}", request_id.get()).as_bytes());
+        let mut response = Response::new(Payload::from(Bytes::from(body)));
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_names_status_detail_instance_and_request() {
+        let id = RequestId::default();
+        let problem = Problem { status: StatusCode::NOT_FOUND, detail: "no \"route\"", instance: "/x" };
+        let response = problem.response(&id);
+        assert_eq!(response.status(), 404);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let expected = format!(
+            "{{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"no \\\"route\\\"\",\
+             \"instance\":\"/x\",\"request_id\":\"{}\"}}",
+            id.get()
+        );
+        assert_eq!(response.into_body().into_bytes(), expected);
+    }
+}

@@ -1,0 +1,213 @@
+//! A server: the accept loop, the table of connections, the sweep that enforces timeouts, and the stop.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use slab::Slab;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::{AbortHandle, JoinHandle};
+
+use crate::access_log::AccessLog;
+use crate::connection;
+use crate::exchange::Application;
+use crate::limits::{Limits, Timeouts};
+use crate::listener::Listener;
+use crate::router::Router;
+use crate::service::HttpService;
+use crate::watch::{Clock, Expiry, Watch};
+
+/// How long `accept` rests when the process has no file descriptor left.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// The whole answer to a connection over the limit: it has sent no request yet, so there is no id to name.
+const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    Connection: close\r\nRetry-After: 1\r\nContent-Type: application/problem+json\r\nContent-Length: 121\r\n\r\n\
+    {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
+    \"detail\":\"The server has all the connections it takes.\"}";
+
+/// How a server serves.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What a client may cost.
+    pub limits: Limits,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// A line for each answer, where wanted.
+    pub access_log: Option<AccessLog>,
+}
+
+/// What every connection of a server shares.
+pub(crate) struct State {
+    pub application: Arc<dyn Application>,
+    pub router: Router,
+    pub settings: Settings,
+    pub budget: Arc<Semaphore>,
+    clock: Arc<Clock>,
+    connections: Mutex<Slab<Connection>>,
+    open: AtomicUsize,
+    is_stopping: AtomicBool,
+    changed: Notify,
+}
+
+struct Connection {
+    watch: Arc<Watch>,
+    task: Option<AbortHandle>,
+}
+
+/// A running server.
+pub struct Server {
+    state: Arc<State>,
+    runtime: Handle,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts to accept on `listener`, in tasks of `runtime`.
+    ///
+    /// # Errors
+    /// The listening socket could not be registered with the runtime.
+    pub fn start(
+        runtime: &Handle,
+        listener: Listener,
+        router: Router,
+        application: Arc<dyn Application>,
+        settings: Settings,
+    ) -> io::Result<Self> {
+        let _in_runtime = runtime.enter();
+        let listener = TcpListener::from_std(listener.into_socket())?;
+        let state = Arc::new(State {
+            application,
+            router,
+            budget: Arc::new(Semaphore::new(settings.limits.buffered_bytes.min(Semaphore::MAX_PERMITS))),
+            clock: Arc::new(Clock::new(&settings.timeouts)),
+            settings,
+            connections: Mutex::default(),
+            open: AtomicUsize::new(0),
+            is_stopping: AtomicBool::new(false),
+            changed: Notify::new(),
+        });
+        runtime.spawn(sweep(state.clone()));
+        let accepting = runtime.spawn(accept(state.clone(), listener, runtime.clone()));
+        Ok(Self { state, runtime: runtime.clone(), accepting })
+    }
+
+    /// Stops accepting, lets every connection finish the request it is at, and after `deadline` closes what is left.
+    /// [`Application::drained`] is called at the end. A second call does nothing.
+    pub fn stop(&self, deadline: Duration) {
+        if self.state.is_stopping.swap(true, Relaxed) {
+            return;
+        }
+        self.accepting.abort();
+        let state = self.state.clone();
+        state.changed.notify_waiters();
+        for (_, connection) in state.lock().iter() {
+            connection.watch.close();
+        }
+        self.runtime.spawn(async move {
+            let _ = tokio::time::timeout(deadline, state.emptied()).await;
+            for (_, connection) in state.lock().iter() {
+                connection.task.iter().for_each(AbortHandle::abort);
+            }
+            state.emptied().await;
+            state.application.drained();
+        });
+    }
+
+    /// The number of open connections.
+    pub fn connections(&self) -> usize {
+        self.state.open.load(Relaxed)
+    }
+}
+
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Slab<Connection>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn emptied(&self) {
+        while self.open.load(Relaxed) > 0 {
+            self.changed.notified().await;
+        }
+    }
+}
+
+async fn accept(state: Arc<State>, listener: TcpListener, runtime: Handle) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) if state.open.load(Relaxed) >= state.settings.limits.connections => {
+                // Best effort: a client that cannot take so little is not waited for.
+                let _ = stream.try_write(TOO_MANY_CONNECTIONS);
+            }
+            Ok((stream, _)) => open(&state, stream, &runtime),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                eprintln!("cello: no connection can be accepted for a moment: {error}");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn open(state: &Arc<State>, stream: TcpStream, runtime: &Handle) {
+    // Without it an answer may wait for the client's acknowledgement; a socket that refuses still works.
+    let _ = stream.set_nodelay(true);
+    let watch = Arc::new(Watch::new(state.clock.clone()));
+    if state.open.fetch_add(1, Relaxed) == 0 {
+        state.changed.notify_one();
+    }
+    let key = state.lock().insert(Connection { watch: watch.clone(), task: None });
+    let entry = Entry { state: state.clone(), key };
+    let task = runtime.spawn(async move {
+        let state = &entry.state;
+        let protocol = connection::protocol(&state.settings.limits);
+        connection::serve(stream, &protocol, HttpService::new(state.clone(), watch)).await;
+    });
+    if let Some(connection) = state.lock().get_mut(key) {
+        connection.task = Some(task.abort_handle());
+    }
+}
+
+/// A connection's place in the table, given back however its task ends.
+struct Entry {
+    state: Arc<State>,
+    key: usize,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.state.lock().try_remove(self.key);
+        if self.state.open.fetch_sub(1, Relaxed) == 1 {
+            self.state.changed.notify_waiters();
+        }
+    }
+}
+
+/// Looks at every connection once a period; rests while there is none, so that an idle worker costs nothing.
+async fn sweep(state: Arc<State>) {
+    loop {
+        while state.open.load(Relaxed) == 0 {
+            if state.is_stopping.load(Relaxed) {
+                return;
+            }
+            state.changed.notified().await;
+        }
+        tokio::time::sleep(state.clock.period).await;
+        state.clock.advance();
+        for (_, connection) in state.lock().iter() {
+            match connection.watch.check(&state.settings.timeouts) {
+                Some(Expiry::Close) => connection.task.iter().for_each(AbortHandle::abort),
+                Some(Expiry::Answer) => connection.watch.expire(),
+                None => {}
+            }
+        }
+    }
+}

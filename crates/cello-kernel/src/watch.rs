@@ -1,0 +1,239 @@
+//! What a connection is doing and since when, so that one sweep per worker can enforce every timeout.
+//!
+//! A timer per request would cost more than the request's routing; here a phase change is one relaxed store.
+//! Everything runs on one thread: the atomics are for the type system and cost nothing on it.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use crate::limits::Timeouts;
+
+/// The worker's coarse clock: it counts sweeps.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    tick: AtomicU32,
+    /// The time from one sweep to the next.
+    pub period: Duration,
+}
+
+impl Clock {
+    pub(crate) fn new(timeouts: &Timeouts) -> Self {
+        let period = (timeouts.shortest() / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
+        Self { tick: AtomicU32::new(1), period }
+    }
+
+    pub(crate) fn advance(&self) {
+        self.tick.fetch_add(1, Relaxed);
+    }
+
+    fn now(&self) -> u32 {
+        self.tick.load(Relaxed)
+    }
+
+    /// Whether more than `limit` has passed since `since`: never early, at most two periods late.
+    fn has_passed(&self, since: u32, limit: Duration) -> bool {
+        let ticks = limit.as_nanos().div_ceil(self.period.as_nanos().max(1));
+        u128::from(self.now().wrapping_sub(since)) > ticks
+    }
+}
+
+/// What a connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// The next request.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// The next piece of a body.
+    Body,
+    /// The application.
+    Handling,
+    /// The answer is on its way out.
+    Responding,
+}
+
+const PHASES: [Phase; 5] = [Phase::Idle, Phase::Head, Phase::Body, Phase::Handling, Phase::Responding];
+
+/// Why the sweep ends something.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Expiry {
+    /// Nothing can be answered any more: close the connection.
+    Close,
+    /// The request can be answered with an error.
+    Answer,
+}
+
+/// A future was given up because its connection's time had run out.
+#[derive(Debug)]
+pub(crate) struct Expired;
+
+/// One connection under watch.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    clock: Arc<Clock>,
+    phase: AtomicU8,
+    since: AtomicU32,
+    /// The tick since which the client takes nothing, 0 where it does.
+    write_blocked_since: AtomicU32,
+    expired: AtomicBool,
+    closing: AtomicBool,
+    lingers: AtomicBool,
+    waker: OnceLock<Waker>,
+}
+
+impl Watch {
+    pub(crate) fn new(clock: Arc<Clock>) -> Self {
+        let since = AtomicU32::new(clock.now());
+        Self {
+            clock,
+            // A new connection owes its first request's head, as if it had begun.
+            phase: AtomicU8::new(Phase::Head as u8),
+            since,
+            write_blocked_since: AtomicU32::new(0),
+            expired: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
+            waker: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        PHASES[self.phase.load(Relaxed) as usize]
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+        self.since.store(self.clock.now(), Relaxed);
+    }
+
+    /// A request's head is complete; what the one before it left behind is forgotten.
+    pub(crate) fn begin_request(&self) {
+        self.expired.store(false, Relaxed);
+        self.enter(Phase::Handling);
+    }
+
+    pub(crate) fn note_write(&self, is_blocked: bool, made_progress: bool) {
+        if !is_blocked {
+            self.write_blocked_since.store(0, Relaxed);
+        } else if made_progress || self.write_blocked_since.load(Relaxed) == 0 {
+            self.write_blocked_since.store(self.clock.now(), Relaxed);
+        }
+        if made_progress && self.phase() == Phase::Idle {
+            self.since.store(self.clock.now(), Relaxed);
+        }
+    }
+
+    /// What has run out, if anything.
+    pub(crate) fn check(&self, timeouts: &Timeouts) -> Option<Expiry> {
+        let blocked = self.write_blocked_since.load(Relaxed);
+        if blocked != 0 && self.clock.has_passed(blocked, timeouts.write) {
+            return Some(Expiry::Close);
+        }
+        let (limit, expiry) = match self.phase() {
+            Phase::Idle => (timeouts.keep_alive, Expiry::Close),
+            Phase::Head => (timeouts.head, Expiry::Close),
+            Phase::Body => (timeouts.body, Expiry::Answer),
+            Phase::Handling => (timeouts.handler?, Expiry::Answer),
+            Phase::Responding => return None,
+        };
+        self.clock.has_passed(self.since.load(Relaxed), limit).then_some(expiry)
+    }
+
+    /// Resolves like `future`, or to [`Expired`] once the sweep has called [`Watch::expire`].
+    pub(crate) async fn unless_expired<F: Future>(&self, future: F) -> Result<F::Output, Expired> {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if self.expired.load(Relaxed) {
+                return Poll::Ready(Err(Expired));
+            }
+            future.as_mut().poll(context).map(Ok)
+        })
+        .await
+    }
+
+    pub(crate) fn expire(&self) {
+        self.expired.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Asks the connection to end after the request it is at.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Relaxed);
+        self.wake();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    /// Has the client's unread bytes swallowed for a moment before the connection is closed: with them unread the
+    /// operating system would send a reset, which can overtake the answer.
+    pub(crate) fn linger(&self) {
+        self.lingers.store(true, Relaxed);
+    }
+
+    pub(crate) fn lingers(&self) -> bool {
+        self.lingers.load(Relaxed)
+    }
+
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        self.waker.get_or_init(|| waker.clone());
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(ticks: u32, phase: Phase, timeouts: &Timeouts) -> Option<Expiry> {
+        let clock = Arc::new(Clock::new(timeouts));
+        let watch = Watch::new(clock.clone());
+        watch.enter(phase);
+        for _ in 0..ticks {
+            clock.advance();
+        }
+        watch.check(timeouts)
+    }
+
+    #[test]
+    fn each_phase_has_its_own_limit_and_none_is_early() {
+        let timeouts = Timeouts::default(); // one tick a second
+        assert_eq!(after(10, Phase::Head, &timeouts), None);
+        assert_eq!(after(11, Phase::Head, &timeouts), Some(Expiry::Close));
+        assert_eq!(after(30, Phase::Body, &timeouts), None);
+        assert_eq!(after(31, Phase::Body, &timeouts), Some(Expiry::Answer));
+        assert_eq!(after(75, Phase::Idle, &timeouts), None);
+        assert_eq!(after(76, Phase::Idle, &timeouts), Some(Expiry::Close));
+        assert_eq!(after(10_000, Phase::Handling, &timeouts), None);
+        assert_eq!(after(10_000, Phase::Responding, &timeouts), None);
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_given_up_and_one_that_takes_a_little_is_not() {
+        let timeouts = Timeouts::default();
+        let clock = Arc::new(Clock::new(&timeouts));
+        let watch = Watch::new(clock.clone());
+        watch.enter(Phase::Responding);
+        watch.note_write(true, false);
+        for _ in 0..31 {
+            assert_eq!(watch.check(&timeouts), None);
+            clock.advance();
+            watch.note_write(true, false);
+        }
+        assert_eq!(watch.check(&timeouts), Some(Expiry::Close));
+        watch.note_write(true, true);
+        assert_eq!(watch.check(&timeouts), None);
+    }
+}
