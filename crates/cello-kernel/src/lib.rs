@@ -7,6 +7,7 @@
 mod access_log;
 mod body;
 mod connection;
+mod descriptor;
 mod exchange;
 mod framing;
 mod json;
@@ -21,6 +22,7 @@ mod watch;
 
 pub use access_log::AccessLog;
 pub use body::{BufferedBody, Payload};
+pub use descriptor::watch_readable;
 pub use exchange::{Application, Deferred, Exchange, Outcome};
 pub use json::write_json_string;
 pub use limits::{Limits, Timeouts};

@@ -1,1 +1,34 @@
-//! p
+//! `cello._kernel`: the kernel and an asyncio event loop on one thread. The only place where Rust meets Python.
+
+mod dispatch;
+mod event_loop;
+mod json;
+mod request;
+mod response;
+mod server;
+
+use pyo3::prelude::*;
+
+/// The native half of cello-core.
+#[pymodule]
+mod _kernel {
+    #[pymodule_export]
+    use crate::event_loop::LoopCore;
+    #[pymodule_export]
+    use crate::event_loop::handle::{Handle, TimerHandle};
+    #[pymodule_export]
+    use crate::request::Request;
+    #[pymodule_export]
+    use crate::response::Response;
+    #[pymodule_export]
+    use crate::server::{BindError, Listener, Server};
+
+    /// The version of the distribution.
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// "release" or "dev": a measurement of a development build is worth nothing.
+    #[pymodule_export]
+    const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "dev" } else { "release" };
+}

@@ -1,0 +1,275 @@
+//! The crossing: a routed request becomes one call of a Python handler, and what it returns a response.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cello_kernel::{Application, Deferred, Exchange, Outcome, Payload, Problem};
+use http::{Response as HttpResponse, StatusCode};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tokio::sync::oneshot;
+
+use crate::event_loop::shared::Shared;
+use crate::request::Request;
+use crate::response::into_response;
+
+/// How one route's handler is called, settled when the server is made.
+pub(crate) struct Plan {
+    pub(crate) function: Py<PyAny>,
+    pub(crate) is_async: bool,
+    pub(crate) takes_request: bool,
+}
+
+/// Everything of Python's that answering a request needs.
+///
+/// The loop keeps it alive until its last task is gone, so that it is never dropped without the interpreter.
+pub(crate) struct Handlers {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) plans: Vec<Plan>,
+    pub(crate) app: Py<PyAny>,
+    pub(crate) event_loop: Py<PyAny>,
+    pub(crate) task_type: Py<PyAny>,
+    /// What every request's own context is a copy of.
+    pub(crate) context: Py<PyAny>,
+    /// `(request, exception) -> Response`
+    pub(crate) on_error: Py<PyAny>,
+    /// `() -> None`
+    pub(crate) on_drained: Py<PyAny>,
+    pub(crate) tasks: Tasks,
+}
+
+/// The tasks of handlers that are waiting for something, by ticket.
+#[derive(Default)]
+pub(crate) struct Tasks {
+    running: Mutex<HashMap<u64, Py<PyAny>>>,
+    last_ticket: AtomicU64,
+}
+
+impl Tasks {
+    fn new_ticket(&self) -> u64 {
+        self.last_ticket.fetch_add(1, Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Py<PyAny>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Work that waits for the thread to have the interpreter.
+pub(crate) enum Job {
+    Dispatch { handlers: Arc<Handlers>, exchange: Box<Exchange>, ticket: u64, answer: Answer },
+    Abandon { handlers: Arc<Handlers>, ticket: u64 },
+    Drained { handlers: Arc<Handlers> },
+}
+
+type Answer = oneshot::Sender<HttpResponse<Payload>>;
+
+impl Job {
+    pub(crate) fn run(self, py: Python<'_>) {
+        match self {
+            // Nobody waits for it any more: the client left while it was queued.
+            Self::Dispatch { answer, .. } if answer.is_closed() => {}
+            Self::Dispatch { handlers, exchange, ticket, answer } => match handlers.start(py, *exchange) {
+                Started::Answered(response) => drop(answer.send(response)),
+                Started::Suspended(suspended) => handlers.follow(py, suspended, ticket, answer),
+            },
+            Self::Abandon { handlers, ticket } => handlers.cancel(py, ticket),
+            Self::Drained { handlers } => {
+                if let Err(error) = handlers.on_drained.call0(py) {
+                    error.write_unraisable(py, None);
+                }
+            }
+        }
+    }
+}
+
+/// The kernel's view of the handlers.
+pub(crate) struct Bridge(pub(crate) Arc<Handlers>);
+
+impl Application for Bridge {
+    fn dispatch(&self, exchange: Exchange) -> Outcome {
+        let handlers = &self.0;
+        let (answer, receiver) = if handlers.shared.holds_interpreter() {
+            handlers.shared.note_run_in_place();
+            return Python::attach(|py| match handlers.start(py, exchange) {
+                Started::Answered(response) => Outcome::Answered(response),
+                Started::Suspended(suspended) => {
+                    let (answer, receiver) = oneshot::channel();
+                    let ticket = handlers.tasks.new_ticket();
+                    handlers.follow(py, suspended, ticket, answer);
+                    Outcome::Deferred(Deferred { ticket, answer: receiver })
+                }
+            });
+        } else {
+            oneshot::channel()
+        };
+        let ticket = handlers.tasks.new_ticket();
+        let exchange = Box::new(exchange);
+        handlers.shared.push_job(Job::Dispatch { handlers: handlers.clone(), exchange, ticket, answer });
+        Outcome::Deferred(Deferred { ticket, answer: receiver })
+    }
+
+    fn abandon(&self, ticket: u64) {
+        self.0.shared.push_job(Job::Abandon { handlers: self.0.clone(), ticket });
+    }
+
+    fn drained(&self) {
+        self.0.shared.push_job(Job::Drained { handlers: self.0.clone() });
+    }
+}
+
+enum Started {
+    Answered(HttpResponse<Payload>),
+    Suspended(Suspended),
+}
+
+struct Suspended {
+    task: Py<PyAny>,
+    request: Py<Request>,
+}
+
+impl Handlers {
+    pub(crate) fn app(&self, py: Python<'_>) -> Py<PyAny> {
+        self.app.clone_ref(py)
+    }
+
+    /// Calls a handler, in a context of its own; an asynchronous one as a task, up to its first suspension.
+    fn start(self: &Arc<Self>, py: Python<'_>, exchange: Exchange) -> Started {
+        let plan = &self.plans[exchange.route];
+        let request = match Py::new(py, Request::new(exchange, self.clone())) {
+            Ok(request) => request,
+            Err(error) => {
+                error.write_unraisable(py, None);
+                return Started::Answered(internal_error(&cello_kernel::RequestId::default()));
+            }
+        };
+        let mut suspended = None;
+        let response = self.settle(py, &request, || {
+            let context = self.context.bind(py).call_method0(intern!(py, "copy"))?;
+            let function = plan.function.bind(py);
+            if !plan.is_async {
+                let run = intern!(py, "run");
+                let returned = if plan.takes_request {
+                    context.call_method1(run, (function, &request))?
+                } else {
+                    context.call_method1(run, (function,))?
+                };
+                return into_response(&returned).map(Some);
+            }
+            let coroutine = if plan.takes_request { function.call1((&request,))? } else { function.call0()? };
+            let options = PyDict::new(py);
+            options.set_item(intern!(py, "loop"), &self.event_loop)?;
+            options.set_item(intern!(py, "context"), context)?;
+            options.set_item(intern!(py, "eager_start"), true)?;
+            let task = self.task_type.bind(py).call((coroutine,), Some(&options))?;
+            if task.call_method0(intern!(py, "done"))?.is_truthy()? {
+                return into_response(&task.call_method0(intern!(py, "result"))?).map(Some);
+            }
+            suspended = Some(task.unbind());
+            Ok(None)
+        });
+        match (response, suspended) {
+            (Some(response), _) => Started::Answered(response),
+            (None, Some(task)) => Started::Suspended(Suspended { task, request }),
+            (None, None) => Started::Answered(internal_error(&request.get().exchange().id)),
+        }
+    }
+
+    /// Sends the answer of a suspended task when it is done.
+    fn follow(self: &Arc<Self>, py: Python<'_>, suspended: Suspended, ticket: u64, answer: Answer) {
+        let Suspended { task, request } = suspended;
+        self.tasks.lock().insert(ticket, task.clone_ref(py));
+        let done = TaskDone { handlers: self.clone(), request, ticket, answer: Mutex::new(Some(answer)) };
+        let added = Py::new(py, done).and_then(|done| task.call_method1(py, intern!(py, "add_done_callback"), (done,)));
+        if let Err(error) = added {
+            error.write_unraisable(py, Some(task.bind(py)));
+        }
+    }
+
+    fn cancel(&self, py: Python<'_>, ticket: u64) {
+        let task = self.tasks.lock().get(&ticket).map(|task| task.clone_ref(py));
+        if let Some(task) = task
+            && let Err(error) = task.call_method0(py, intern!(py, "cancel"))
+        {
+            error.write_unraisable(py, Some(task.bind(py)));
+        }
+    }
+
+    /// The response of `call`, or the one that its exception or panic stands for.
+    fn settle(
+        &self,
+        py: Python<'_>,
+        request: &Py<Request>,
+        call: impl FnOnce() -> PyResult<Option<HttpResponse<Payload>>>,
+    ) -> Option<HttpResponse<Payload>> {
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => Some(self.failed(py, request, error)),
+            Err(panic) => Some(self.failed(py, request, panicked(&*panic))),
+        }
+    }
+
+    fn failed(&self, py: Python<'_>, request: &Py<Request>, error: PyErr) -> HttpResponse<Payload> {
+        let id = &request.get().exchange().id;
+        if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            self.shared.fail(error);
+            let detail = "The server is stopping.";
+            return Problem { status: StatusCode::SERVICE_UNAVAILABLE, detail, instance: "" }.response(id);
+        }
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            let response = self.on_error.bind(py).call1((request, error.value(py)))?;
+            into_response(&response)
+        }));
+        match answered {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                error.write_unraisable(py, None);
+                internal_error(id)
+            }
+            Err(_) => internal_error(id),
+        }
+    }
+}
+
+/// A panic of native code that a handler called, as an exception.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> PyErr {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    PyRuntimeError::new_err(format!("native code panicked: {}", words.unwrap_or("no message")))
+}
+
+fn internal_error(id: &cello_kernel::RequestId) -> HttpResponse<Payload> {
+    let detail = "The server failed to answer this request.";
+    Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, instance: "" }.response(id)
+}
+
+/// The callback of a suspended task.
+#[pyclass(frozen, module = "cello._kernel")]
+struct TaskDone {
+    handlers: Arc<Handlers>,
+    request: Py<Request>,
+    ticket: u64,
+    answer: Mutex<Option<Answer>>,
+}
+
+#[pymethods]
+impl TaskDone {
+    fn __call__(&self, task: &Bound<'_, PyAny>) {
+        let py = task.py();
+        let finished = self.handlers.tasks.lock().remove(&self.ticket);
+        drop(finished);
+        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(answer) = answer else { return };
+        if answer.is_closed() {
+            return; // the client has gone; the task was cancelled for it
+        }
+        let result = || into_response(&task.call_method0(intern!(py, "result"))?).map(Some);
+        if let Some(response) = self.handlers.settle(py, &self.request, result) {
+            drop(answer.send(response));
+        }
+    }
+}

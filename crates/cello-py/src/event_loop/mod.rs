@@ -1,0 +1,222 @@
+//! The hot part of an asyncio event loop: ready queue, timers and parking, on tokio.
+//!
+//! `cello` combines it with `asyncio.SelectorEventLoop`, which keeps all that is cold (descriptors, signals,
+//! subprocesses, executors): its selector is one descriptor in tokio's.
+
+pub(crate) mod handle;
+pub(crate) mod pump;
+pub(crate) mod shared;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cello_kernel::watch_readable;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+use tokio::runtime::{Builder, Handle as RuntimeHandle, Runtime};
+
+use crate::dispatch::Handlers;
+use handle::{Cancellable, Handle, TimerHandle};
+use pump::Pump;
+use shared::{Ready, Running, Shared, now_s};
+
+/// Tasks run between two looks at the operating system's events.
+const EVENT_INTERVAL: u32 = 31;
+
+/// The native half of `cello`'s event loop: first in its bases, before `asyncio.SelectorEventLoop`.
+#[pyclass(frozen, subclass, module = "cello._kernel")]
+pub(crate) struct LoopCore {
+    shared: Arc<Shared>,
+    runtime: Mutex<Option<Arc<Runtime>>>,
+    /// What the server's tasks call: kept here, so that the last reference never goes without the interpreter.
+    handlers: Mutex<Vec<Arc<Handlers>>>,
+}
+
+impl LoopCore {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn keep(&self, handlers: Arc<Handlers>) {
+        self.handlers.lock().unwrap_or_else(PoisonError::into_inner).push(handlers);
+    }
+
+    /// The runtime's handle, while there is one: from the first run of the loop until it is closed.
+    pub(crate) fn runtime_handle(&self) -> PyResult<RuntimeHandle> {
+        let runtime = self.lock_runtime();
+        let runtime = runtime.as_ref().ok_or_else(|| PyRuntimeError::new_err("the event loop has not run yet"))?;
+        Ok(runtime.handle().clone())
+    }
+
+    fn lock_runtime(&self) -> MutexGuard<'_, Option<Arc<Runtime>>> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn runtime(&self, selector: &Bound<'_, PyAny>) -> PyResult<Arc<Runtime>> {
+        let mut slot = self.lock_runtime();
+        if let Some(runtime) = &*slot {
+            return Ok(runtime.clone());
+        }
+        let descriptor = selector.call_method0("fileno")?.extract()?;
+        let runtime = Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
+        let pump = {
+            let _in_runtime = runtime.enter();
+            Pump::new(self.shared.clone(), watch_readable(descriptor)?)
+        };
+        runtime.spawn(pump.run());
+        Ok(slot.insert(Arc::new(runtime)).clone())
+    }
+
+    fn check_open(&self) -> PyResult<()> {
+        if self.shared.is_closed() { Err(PyRuntimeError::new_err("Event loop is closed")) } else { Ok(()) }
+    }
+
+    fn call_at_s(
+        &self,
+        py: Python<'_>,
+        when_s: f64,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<TimerHandle>> {
+        self.check_open()?;
+        let callback = Cancellable::new(callback, args, context_or_copy(py, context)?);
+        let handle = Py::new(py, TimerHandle::new(callback, when_s, self.shared.clone()))?;
+        self.shared.push_timer(when_s, handle.clone_ref(py));
+        Ok(handle)
+    }
+
+    fn soon(
+        &self,
+        py: Python<'_>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<Handle>> {
+        self.check_open()?;
+        let handle = Py::new(py, Handle(Cancellable::new(callback, args, context_or_copy(py, context)?)))?;
+        self.shared.push_ready(Ready::Soon(handle.clone_ref(py)));
+        Ok(handle)
+    }
+}
+
+fn context_or_copy(py: Python<'_>, context: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+    static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    match context {
+        Some(context) => Ok(context),
+        None => Ok(COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?.unbind()),
+    }
+}
+
+#[pymethods]
+impl LoopCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { shared: Arc::default(), runtime: Mutex::default(), handlers: Mutex::default() }
+    }
+
+    /// Run `callback(*args)` at the next turn.
+    #[pyo3(signature = (callback, *args, context = None))]
+    fn call_soon(
+        &self,
+        py: Python<'_>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<Handle>> {
+        self.soon(py, callback, args, context)
+    }
+
+    /// Run `callback(*args)` at the next turn, from any thread.
+    #[pyo3(signature = (callback, *args, context = None))]
+    fn call_soon_threadsafe(
+        &self,
+        py: Python<'_>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<Handle>> {
+        let handle = self.soon(py, callback, args, context)?;
+        self.shared.wake();
+        Ok(handle)
+    }
+
+    /// Run `callback(*args)` in `delay` seconds.
+    #[pyo3(signature = (delay, callback, *args, context = None))]
+    fn call_later(
+        &self,
+        py: Python<'_>,
+        delay: f64,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<TimerHandle>> {
+        self.call_at_s(py, now_s() + delay, callback, args, context)
+    }
+
+    /// Run `callback(*args)` when the loop's clock shows `when` seconds.
+    #[pyo3(signature = (when, callback, *args, context = None))]
+    fn call_at(
+        &self,
+        py: Python<'_>,
+        when: f64,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<TimerHandle>> {
+        self.call_at_s(py, when, callback, args, context)
+    }
+
+    /// The loop's clock, in seconds: that of time.monotonic().
+    #[expect(clippy::unused_self, reason = "a method to asyncio")]
+    fn time(&self) -> f64 {
+        now_s()
+    }
+
+    /// Queue an asyncio.Handle: the door through which the standard selector's callbacks come.
+    fn _add_callback(&self, handle: Py<PyAny>) {
+        self.shared.push_ready(Ready::Standard(handle));
+    }
+
+    /// Run turns until a stop is requested.
+    fn _run_native(slf: &Bound<'_, Self>, selector: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let core = slf.get();
+        core.check_open()?;
+        let runtime = core.runtime(selector)?;
+        let shared = &core.shared;
+        shared.begin(Running { event_loop: slf.clone().into_any().unbind(), selector: selector.clone().unbind() });
+        while shared.is_running() {
+            if shared.holds_interpreter() {
+                runtime.block_on(shared.phase_over.notified());
+                shared.let_interpreter_go();
+            } else {
+                py.detach(|| runtime.block_on(shared.phase_over.notified()));
+                if shared.is_running() {
+                    shared.hold_interpreter();
+                }
+            }
+        }
+        match shared.end() {
+            (_, Some(error)) => Err(error),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// End the run after the turn it is at.
+    fn _stop_native(&self) {
+        self.shared.request_stop();
+    }
+
+    /// Drop every connection, timer and callback, and what they hold.
+    fn _close_native(&self, py: Python<'_>) {
+        let runtime = self.lock_runtime().take();
+        // Tasks hold nothing of Python's, and dropping them must not wait for who has the interpreter.
+        py.detach(|| drop(runtime));
+        self.shared.close();
+        let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(handlers);
+    }
+}

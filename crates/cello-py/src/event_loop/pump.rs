@@ -1,0 +1,178 @@
+//! The task that gives Python its turns, and decides when the thread holds the interpreter.
+//!
+//! The thread is in one of two phases. *Without* the interpreter, connections are served natively; a request that
+//! needs Python is queued, and the pump attaches once for all that wait. If more is waiting right after that, the
+//! worker is busy, and the thread goes over to the phase *with* the interpreter: handlers are then called in place by
+//! the connections themselves. It ends at the first turn in which nothing needed Python, after one look at the
+//! operating system's events that did not wait for any.
+
+use std::future::{Future, poll_fn};
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, Sleep};
+
+use crate::dispatch::panicked;
+
+use super::shared::{Ready, Running, Shared, now_s};
+
+/// The longest a timer is slept for at once: tokio's clock is good for two years.
+const LONGEST_SLEEP_S: f64 = 86_400.0;
+
+pub(crate) struct Pump {
+    shared: Arc<Shared>,
+    selector: AsyncFd<OwnedFd>,
+    /// Whether the selector may have events that nobody has seen.
+    has_events: bool,
+    sleep: Pin<Box<Sleep>>,
+    armed_for_s: f64,
+}
+
+impl Pump {
+    /// To be made inside the runtime that will run it; `selector` is the standard selector's own epoll.
+    pub(crate) fn new(shared: Arc<Shared>, selector: AsyncFd<OwnedFd>) -> Self {
+        Self {
+            shared,
+            selector,
+            has_events: true,
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            armed_for_s: f64::INFINITY,
+        }
+    }
+
+    /// Runs until the runtime is dropped.
+    pub(crate) async fn run(mut self) {
+        loop {
+            poll_fn(|context| self.poll_start(context)).await;
+            let mut is_first_turn = true;
+            loop {
+                let has_work = poll_fn(|context| Poll::Ready(self.look(context))).await;
+                if has_work {
+                    Python::attach(|py| self.turn(py));
+                }
+                let ran_in_place = self.shared.take_ran_in_place();
+                if self.shared.finish_if_stopping() {
+                    break;
+                }
+                if self.shared.holds_interpreter() {
+                    if !has_work && !ran_in_place {
+                        self.shared.end_phase();
+                        break;
+                    }
+                } else if !has_work {
+                    break;
+                } else if !is_first_turn {
+                    self.shared.phase_over.notify_one();
+                }
+                is_first_turn = false;
+                // Resumes after the connections have run and the driver was polled without waiting.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Waits until Python has something to do, or the thread has got hold of the interpreter.
+    fn poll_start(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.shared.set_waker(context.waker());
+        let has_work = self.look(context);
+        let starts = self.shared.is_running() && (has_work || self.shared.holds_interpreter());
+        if starts { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether Python has something to do; if not, the task is woken when it has.
+    fn look(&mut self, context: &mut Context<'_>) -> bool {
+        while let Poll::Ready(Ok(mut ready)) = self.selector.poll_read_ready(context) {
+            self.has_events = true;
+            ready.clear_ready();
+        }
+        let is_due = self.poll_timer(context);
+        is_due || self.has_events || self.shared.has_work()
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(when_s) = self.shared.next_timer_s() else { return false };
+        let left_s = when_s - now_s();
+        if left_s <= 0.0 {
+            return true;
+        }
+        if self.armed_for_s != when_s {
+            self.armed_for_s = when_s;
+            let left = Duration::from_secs_f64(left_s.min(LONGEST_SLEEP_S));
+            self.sleep.as_mut().reset(Instant::now() + left);
+        }
+        let has_slept = self.sleep.as_mut().poll(context).is_ready();
+        if has_slept {
+            self.armed_for_s = f64::INFINITY;
+        }
+        has_slept
+    }
+
+    /// Gives Python one turn: queued requests, the selector's events, due timers, and the callbacks ready by then.
+    fn turn(&mut self, py: Python<'_>) {
+        let Some(running) = self.shared.running(py) else { return };
+        for job in self.shared.take_jobs() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.run(py))) {
+                panicked(&*panic).write_unraisable(py, None);
+            }
+        }
+        if let Err(error) = py.check_signals().and_then(|()| self.collect_events(py, &running)) {
+            return self.shared.fail(error);
+        }
+        self.shared.collect_due_timers(now_s());
+        for _ in 0..self.shared.ready_len() {
+            let Some(ready) = self.shared.pop_ready() else { break };
+            if let Err(error) = run_ready(py, &ready, &running) {
+                return self.shared.fail(error);
+            }
+        }
+    }
+
+    /// Has the standard selector hand its events to the loop, until it has none.
+    fn collect_events(&mut self, py: Python<'_>, running: &Running) -> PyResult<()> {
+        if !self.has_events {
+            return Ok(());
+        }
+        let events = running.selector.bind(py).call_method1(intern!(py, "select"), (0,))?;
+        self.has_events = events.len()? > 0;
+        if self.has_events {
+            running.event_loop.bind(py).call_method1(intern!(py, "_process_events"), (events,))?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs a callback; what it raises goes to the loop's exception handler, but for what is meant to stop the process.
+fn run_ready(py: Python<'_>, ready: &Ready, running: &Running) -> PyResult<()> {
+    let (callback, handle) = match ready {
+        Ready::Soon(handle) => (&handle.get().0, handle.as_any()),
+        Ready::Due(handle) => (&handle.get().callback, handle.as_any()),
+        Ready::Standard(handle) => {
+            let handle = handle.bind(py);
+            if !handle.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
+                handle.call_method0(intern!(py, "_run"))?;
+            }
+            return Ok(());
+        }
+    };
+    let ran = catch_unwind(AssertUnwindSafe(|| callback.run(py)));
+    let ran = ran.unwrap_or_else(|panic| Err((panicked(&*panic), "of native code".to_owned())));
+    let Err((error, callback)) = ran else { return Ok(()) };
+    if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        return Err(error);
+    }
+    let report = PyDict::new(py);
+    report.set_item("message", format!("Exception in callback {callback}"))?;
+    report.set_item("exception", error.value(py))?;
+    report.set_item("handle", handle)?;
+    running.event_loop.bind(py).call_method1(intern!(py, "call_exception_handler"), (report,))?;
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! What the loop, its pump, the server's tasks and other threads share: the queues, and who holds the interpreter.
+//!
+//! Every lock here is held for a few instructions and never while Python runs: what is taken out of a queue is run, or
+//! dropped, after the lock is gone.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
+
+use pyo3::prelude::*;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::Notify;
+
+use super::handle::{Handle, TimerHandle};
+use crate::dispatch::Job;
+
+/// Cancelled timers that may stand in the heap before it is looked through.
+const CANCELLED_TIMERS: usize = 100;
+
+/// The loop's clock, in seconds: `time.monotonic()`'s.
+pub(crate) fn now_s() -> f64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
+
+/// Something to run at the next turn.
+pub(crate) enum Ready {
+    Soon(Py<Handle>),
+    Due(Py<TimerHandle>),
+    /// An asyncio.Handle, from the standard selector's readers and writers.
+    Standard(Py<PyAny>),
+}
+
+struct Timer {
+    when_s: f64,
+    sequence: u64,
+    handle: Py<TimerHandle>,
+}
+
+impl PartialEq for Timer {
+    fn eq(&self, other: &Self) -> bool {
+        self.sequence == other.sequence
+    }
+}
+
+impl Eq for Timer {}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timer {
+    /// The earliest is the greatest, since the heap gives its greatest first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.when_s.total_cmp(&self.when_s).then(other.sequence.cmp(&self.sequence))
+    }
+}
+
+/// The Python objects of a running loop; there while it runs, since tasks own nothing of Python's.
+pub(crate) struct Running {
+    pub(crate) event_loop: Py<PyAny>,
+    pub(crate) selector: Py<PyAny>,
+}
+
+#[derive(Default)]
+struct Queues {
+    ready: VecDeque<Ready>,
+    timers: BinaryHeap<Timer>,
+    cancelled_timers: usize,
+    sequence: u64,
+    jobs: VecDeque<Job>,
+}
+
+/// See the module's description.
+#[derive(Default)]
+pub(crate) struct Shared {
+    queues: Mutex<Queues>,
+    running: Mutex<Option<Running>>,
+    is_running: AtomicBool,
+    is_stopping: AtomicBool,
+    is_closed: AtomicBool,
+    holds_interpreter: AtomicBool,
+    ran_in_place: AtomicBool,
+    failure: Mutex<Option<PyErr>>,
+    waker: OnceLock<Waker>,
+    /// Ends the phase that the thread is in: with the interpreter, or without.
+    pub(crate) phase_over: Notify,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // --- queues
+
+    pub(crate) fn push_ready(&self, item: Ready) {
+        self.lock().ready.push_back(item);
+    }
+
+    pub(crate) fn push_timer(&self, when_s: f64, handle: Py<TimerHandle>) {
+        let mut queues = self.lock();
+        queues.sequence += 1;
+        let sequence = queues.sequence;
+        queues.timers.push(Timer { when_s, sequence, handle });
+    }
+
+    /// Queues work for the next time the thread has the interpreter.
+    pub(crate) fn push_job(&self, job: Job) {
+        self.lock().jobs.push_back(job);
+        self.wake();
+    }
+
+    pub(crate) fn take_jobs(&self) -> VecDeque<Job> {
+        std::mem::take(&mut self.lock().jobs)
+    }
+
+    pub(crate) fn ready_len(&self) -> usize {
+        self.lock().ready.len()
+    }
+
+    pub(crate) fn pop_ready(&self) -> Option<Ready> {
+        self.lock().ready.pop_front()
+    }
+
+    /// Makes the timers ready whose time has come.
+    pub(crate) fn collect_due_timers(&self, now_s: f64) {
+        let mut dead = Vec::new(); // dropped after the lock
+        let mut queues = self.lock();
+        while let Some(timer) = queues.timers.peek() {
+            let is_cancelled = timer.handle.get().callback.is_cancelled();
+            if !is_cancelled && timer.when_s > now_s {
+                break;
+            }
+            let Some(timer) = queues.timers.pop() else { break };
+            timer.handle.get().is_queued.store(false, Relaxed);
+            if is_cancelled {
+                queues.cancelled_timers = queues.cancelled_timers.saturating_sub(1);
+                dead.push(timer);
+            } else {
+                queues.ready.push_back(Ready::Due(timer.handle));
+            }
+        }
+        drop(queues);
+    }
+
+    /// When the next timer is due.
+    pub(crate) fn next_timer_s(&self) -> Option<f64> {
+        self.lock().timers.peek().map(|timer| timer.when_s)
+    }
+
+    pub(crate) fn note_cancelled_timer(&self) {
+        let mut queues = self.lock();
+        queues.cancelled_timers += 1;
+        if queues.cancelled_timers < CANCELLED_TIMERS || queues.cancelled_timers * 2 < queues.timers.len() {
+            return;
+        }
+        let (dead, alive): (Vec<_>, Vec<_>) = std::mem::take(&mut queues.timers)
+            .into_vec()
+            .into_iter()
+            .partition(|timer| timer.handle.get().callback.is_cancelled());
+        queues.timers = BinaryHeap::from(alive);
+        queues.cancelled_timers = 0;
+        drop(queues);
+        drop(dead);
+    }
+
+    /// Whether something in the queues waits for Python.
+    pub(crate) fn has_work(&self) -> bool {
+        let queues = self.lock();
+        !queues.ready.is_empty() || !queues.jobs.is_empty()
+    }
+
+    /// Empties every queue; the loop is closed. The caller holds the interpreter.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Relaxed);
+        let queues = std::mem::take(&mut *self.lock());
+        drop(queues);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Relaxed)
+    }
+
+    // --- running, stopping, failing
+
+    pub(crate) fn begin(&self, running: Running) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        self.is_running.store(true, Relaxed);
+        self.hold_interpreter();
+    }
+
+    /// The run is over: gives back what it was begun with, and what it failed with.
+    pub(crate) fn end(&self) -> (Option<Running>, Option<PyErr>) {
+        self.is_running.store(false, Relaxed);
+        self.let_interpreter_go();
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        (running, failure)
+    }
+
+    pub(crate) fn running(&self, py: Python<'_>) -> Option<Running> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = running.as_ref()?;
+        Some(Running { event_loop: running.event_loop.clone_ref(py), selector: running.selector.clone_ref(py) })
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_running.load(Relaxed)
+    }
+
+    pub(crate) fn request_stop(&self) {
+        self.is_stopping.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Stops the loop with an exception, the first one if there are several.
+    pub(crate) fn fail(&self, error: PyErr) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.request_stop();
+    }
+
+    /// Ends the run where a stop was asked for; tells whether it was.
+    pub(crate) fn finish_if_stopping(&self) -> bool {
+        if !self.is_stopping.swap(false, Relaxed) {
+            return false;
+        }
+        self.is_running.store(false, Relaxed);
+        self.end_phase();
+        true
+    }
+
+    // --- who holds the interpreter
+
+    /// The thread holds the interpreter from here on, until [`Shared::let_interpreter_go`].
+    pub(crate) fn hold_interpreter(&self) {
+        self.holds_interpreter.store(true, Relaxed);
+        self.wake();
+    }
+
+    pub(crate) fn let_interpreter_go(&self) {
+        self.holds_interpreter.store(false, Relaxed);
+    }
+
+    /// Whether handlers may be called in place. A hint for speed: attaching is what makes it sound.
+    pub(crate) fn holds_interpreter(&self) -> bool {
+        self.holds_interpreter.load(Relaxed)
+    }
+
+    pub(crate) fn end_phase(&self) {
+        self.let_interpreter_go();
+        self.phase_over.notify_one();
+    }
+
+    pub(crate) fn note_run_in_place(&self) {
+        self.ran_in_place.store(true, Relaxed);
+    }
+
+    pub(crate) fn take_ran_in_place(&self) -> bool {
+        self.ran_in_place.swap(false, Relaxed)
+    }
+
+    // --- the pump
+
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        self.waker.get_or_init(|| waker.clone());
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The server and its listener, as cello-core starts and stops them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cello_kernel::{AccessLog, Router, Settings};
+use pyo3::create_exception;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::dispatch::{Bridge, Handlers, Plan, Tasks};
+use crate::event_loop::LoopCore;
+
+create_exception!(cello._kernel, BindError, PyOSError, "An address cannot be listened on; the words say why.");
+
+/// A bound socket that a server is to accept on.
+#[pyclass(frozen, module = "cello._kernel")]
+pub(crate) struct Listener(Mutex<Option<cello_kernel::Listener>>);
+
+#[pymethods]
+impl Listener {
+    /// Bind `host` and `port`; port 0 takes any that is free.
+    ///
+    /// Errors: OSError, with words for the user.
+    #[staticmethod]
+    fn bind(host: &str, port: u16) -> PyResult<Self> {
+        match cello_kernel::Listener::bind(host, port) {
+            Ok(listener) => Ok(Self(Mutex::new(Some(listener)))),
+            Err(error) => Err(BindError::new_err(error.to_string())),
+        }
+    }
+
+    /// Host and port, with the port that was given where 0 was asked for.
+    #[getter]
+    fn address(&self) -> PyResult<(String, u16)> {
+        let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = listener.as_ref().ok_or_else(|| PyRuntimeError::new_err("a server has this listener"))?.address();
+        Ok((address.ip().to_string(), address.port()))
+    }
+}
+
+/// One route: method, path, handler, whether it is asynchronous, whether it takes the request.
+type Route = (String, String, Py<PyAny>, bool, bool);
+
+/// Serves an application on the loop that is running.
+#[pyclass(frozen, module = "cello._kernel")]
+pub(crate) struct Server {
+    parts: Mutex<Option<(Router, Arc<Handlers>, Settings)>>,
+    running: Mutex<Option<cello_kernel::Server>>,
+    event_loop: Py<LoopCore>,
+}
+
+#[pymethods]
+impl Server {
+    /// Prepare to serve `routes`.
+    ///
+    /// Errors: ValueError for a path that cannot be one, or a method and path registered twice.
+    #[new]
+    #[pyo3(signature = (event_loop, *, app, routes, on_error, on_drained, access_log))]
+    fn new(
+        event_loop: &Bound<'_, LoopCore>,
+        app: Py<PyAny>,
+        routes: Vec<Route>,
+        on_error: Py<PyAny>,
+        on_drained: Py<PyAny>,
+        access_log: bool,
+    ) -> PyResult<Self> {
+        let py = event_loop.py();
+        let mut router = Router::default();
+        let mut plans = Vec::with_capacity(routes.len());
+        for (method, path, function, is_async, takes_request) in routes {
+            let method = method.parse().map_err(|_| PyValueError::new_err(format!("{method:?} is no HTTP method")))?;
+            router.add(method, &path).map_err(|conflict| PyValueError::new_err(conflict.to_string()))?;
+            plans.push(Plan { function, is_async, takes_request });
+        }
+        let handlers = Arc::new(Handlers {
+            shared: event_loop.get().shared().clone(),
+            plans,
+            app,
+            event_loop: event_loop.clone().into_any().unbind(),
+            task_type: py.import("asyncio")?.getattr("Task")?.unbind(),
+            context: py.import("contextvars")?.call_method0("copy_context")?.unbind(),
+            on_error,
+            on_drained,
+            tasks: Tasks::default(),
+        });
+        event_loop.get().keep(handlers.clone());
+        let settings = Settings { access_log: access_log.then_some(AccessLog), ..Settings::default() };
+        Ok(Self {
+            parts: Mutex::new(Some((router, handlers, settings))),
+            running: Mutex::default(),
+            event_loop: event_loop.clone().unbind(),
+        })
+    }
+
+    /// Accept connections on `listener`.
+    ///
+    /// Errors: RuntimeError where the server was started before, or its loop never ran.
+    fn start(&self, listener: &Bound<'_, Listener>) -> PyResult<()> {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (router, handlers, settings) =
+            parts.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
+        let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let socket = socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))?;
+        let runtime = self.event_loop.get().runtime_handle()?;
+        let server = cello_kernel::Server::start(&runtime, socket, router, Arc::new(Bridge(handlers)), settings)?;
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        Ok(())
+    }
+
+    /// Stop accepting, let each connection finish the request it is at, close the rest after `deadline_s` seconds.
+    /// `on_drained` is called when the last one is closed.
+    fn stop(&self, deadline_s: f64) -> PyResult<()> {
+        let deadline = Duration::try_from_secs_f64(deadline_s)
+            .map_err(|_| PyValueError::new_err(format!("a deadline of {deadline_s} seconds is no duration")))?;
+        if let Some(server) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
+            server.stop(deadline);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,6 @@
+"""Cello: a Python web framework on a minimal native kernel."""
+
+from cello._kernel import Request, Response, __version__
+from cello.app import App
+
+__all__ = ["App", "Request", "Response", "__version__"]

@@ -1,0 +1,5 @@
+"""`python -m cello`: the command line."""
+
+from cello._cli import main
+
+main()

@@ -1,0 +1,53 @@
+"""What a client is told, and the log, when a handler raised."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from cello._kernel import Response
+from cello._trace import fold
+from cello.errors import HTTPError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cello._kernel import Request
+
+__all__ = ["answerer"]
+
+_log = logging.getLogger("cello")
+
+
+def answerer(debug: bool) -> Callable[[Request, BaseException], Response]:
+    """Makes the function that answers for an exception; with `debug` it shows the exception to the client."""
+
+    def answer(request: Request, error: BaseException) -> Response:
+        if isinstance(error, HTTPError):
+            return _problem(request, error.status, error.detail)
+        trace = fold(error)
+        _log.error("%s %s failed (request %s)\n%s", request.method, request.path, request.request_id, trace)
+        if debug:
+            return _problem(request, 500, f"{type(error).__name__}: {error}", trace=trace.splitlines())
+        return _problem(request, 500, "The server failed to answer this request.")
+
+    return answer
+
+
+def _problem(request: Request, status: int, detail: str, **more: Any) -> Response:
+    from http import HTTPStatus
+
+    try:
+        title = HTTPStatus(status).phrase
+    except ValueError:
+        title = "Error"
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "request_id": request.request_id,
+        **more,
+    }
+    return Response.json(body, status=status, headers={"content-type": "application/problem+json"})

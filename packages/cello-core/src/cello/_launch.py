@@ -1,0 +1,83 @@
+"""From `app.run()` or `cello run` to a served application, and to an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from cello import _options
+from cello.errors import CelloError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cello.app import App
+
+__all__ = ["EXIT_INTERRUPTED", "EXIT_START", "EXIT_USAGE", "Deferred", "fail", "run", "serve"]
+
+EXIT_USAGE = 2
+EXIT_START = 3
+EXIT_INTERRUPTED = 130
+
+
+class Deferred:
+    """While a module is imported for `cello run`: its own `app.run(...)` is noted, not obeyed.
+
+    So a script whose `app.run()` stands without a `__main__` guard can be served by either way.
+    """
+
+    current: Deferred | None = None
+
+    def __init__(self) -> None:
+        self.arguments: dict[int, Mapping[str, Any]] = {}
+
+    def __enter__(self) -> Deferred:
+        Deferred.current = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Deferred.current = None
+
+    def arguments_of(self, app: App) -> Mapping[str, Any]:
+        """What the module gave to `app.run()`, if it called it."""
+        return self.arguments.get(id(app), {})
+
+
+def run(app: App, arguments: Mapping[str, Any]) -> None:
+    """Does what `App.run` promises."""
+    if Deferred.current is not None:
+        Deferred.current.arguments[id(app)] = arguments
+        return
+    try:
+        command_line = _options.script_options(sys.argv[1:])
+    except OptionError as error:
+        fail(error, EXIT_USAGE)
+    serve(app, command_line, arguments)
+
+
+def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+    """Serves with the options of all three sources; returns when the server was stopped."""
+    try:
+        options = _options.resolve(command_line, arguments, os.environ)
+    except OptionError as error:
+        fail(error, EXIT_USAGE)
+
+    from cello import _serve
+
+    try:
+        _serve.serve(app, options)
+    except CelloError as error:
+        fail(error, EXIT_START)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def fail(error: BaseException, code: int) -> NoReturn:
+    """Ends the process with an error's words, and with the trace of the user's error behind it."""
+    print(f"cello: {error}", file=sys.stderr)
+    if error.__cause__ is not None:
+        from cello._trace import fold
+
+        print(fold(error.__cause__), file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,95 @@
+"""The event loop: asyncio's own, with its hot part on the kernel's thread.
+
+Of asyncio's private methods it defines `_run_once` (one run of the native loop in place of one turn), inherits
+`_process_events` (called natively with what the selector saw) and takes `_add_callback` natively (what the selector's
+readers and writers are queued by). Nothing else of asyncio that is private is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from cello._kernel import LoopCore
+
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["EventLoop"]
+
+
+class EventLoop(LoopCore, asyncio.SelectorEventLoop):
+    """An asyncio event loop that a kernel's server can share its thread with."""
+
+    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+        self._own_selector = selector or selectors.DefaultSelector()
+        self._signals: tuple[socket.socket, socket.socket] | None = None
+        super().__init__(self._own_selector)
+        asyncio.SelectorEventLoop.__init__(self, self._own_selector)
+
+    def run_forever(self) -> None:
+        """Runs until stop() is called."""
+        self._wake_on_signals()
+        try:
+            super().run_forever()
+        finally:
+            self._sleep_through_signals()
+
+    def stop(self) -> None:
+        """Ends run_forever() after the turn it is at."""
+        super().stop()
+        self._stop_native()
+
+    def close(self) -> None:
+        """Drops everything the loop has in hand."""
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        if not self.is_closed():
+            self._close_native()
+        super().close()
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Removes a handler of add_signal_handler()."""
+        removed = super().remove_signal_handler(sig)
+        if self.is_running():
+            self._wake_on_signals()
+        return removed
+
+    def _run_once(self) -> None:
+        self._run_native(self._own_selector)
+
+    def _wake_on_signals(self) -> None:
+        """Has every signal wake the loop, which would otherwise sleep while Python's own handler waits to be called."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if self._signals is None:
+            near, far = self._signals = socket.socketpair()
+            near.setblocking(False)
+            far.setblocking(False)
+            self.add_reader(near, _swallow, near)
+        taken = signal.set_wakeup_fd(self._signals[1].fileno(), warn_on_full_buffer=False)
+        if taken not in (-1, self._signals[1].fileno()):
+            signal.set_wakeup_fd(taken)  # somebody else wakes on them: add_signal_handler(), which wakes us too
+
+    def _sleep_through_signals(self) -> None:
+        if self._signals is None:
+            return
+        near, far = self._signals
+        self._signals = None
+        taken = signal.set_wakeup_fd(-1)
+        if taken != far.fileno():
+            signal.set_wakeup_fd(taken)
+        self.remove_reader(near)
+        near.close()
+        far.close()
+
+
+def _swallow(readable: socket.socket) -> Any:
+    try:
+        readable.recv(4096)
+    except BlockingIOError:
+        pass

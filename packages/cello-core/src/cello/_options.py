@@ -1,0 +1,123 @@
+"""The options of a server: their sources, their order, and their defaults."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cello.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["Options", "add_options", "resolve", "script_options"]
+
+_ENVIRONMENTS = ("development", "production")
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an application is served.
+
+    Units: `port` 0 takes any that is free.
+    """
+
+    host: str
+    port: int
+    env: str
+    debug: bool
+    logs: bool
+
+
+def resolve(
+    command_line: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    environment: Mapping[str, str],
+) -> Options:
+    """Settles each option: the command line goes before the arguments of `run()`, they before the environment.
+
+    Shape: a missing or None value leaves the choice to the next source.
+    Errors: OptionError, naming the source.
+    """
+
+    def choose(name: str, check: Callable[[Any, str], Any], *variables: str) -> Any:
+        sources = [(f"--{name}", command_line.get(name)), (f"run({name}=...)", arguments.get(name))]
+        sources += [(variable, environment.get(variable)) for variable in variables]
+        return next((check(value, source) for source, value in sources if value is not None), None)
+
+    env = choose("env", _environment, "CELLO_ENV") or "development"
+    debug = choose("debug", _flag, "CELLO_DEBUG")
+    logs = choose("logs", _flag, "CELLO_LOGS")
+    port = choose("port", _port, "CELLO_PORT", "PORT")
+    debug = env == "development" if debug is None else debug
+    return Options(
+        host=choose("host", _host, "CELLO_HOST") or "127.0.0.1",
+        port=8000 if port is None else port,
+        env=env,
+        debug=debug,
+        logs=debug if logs is None else logs,
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options to a parser; what is not given stays None."""
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", help="port to listen on, 0 for any that is free (8000)")
+    parser.add_argument("--env", help="development or production: decides the defaults below (development)")
+    parser.add_argument(
+        "--debug", action="store_true", default=None, help="show errors to clients (on in development)"
+    )
+    parser.add_argument(
+        "--no-logs", dest="logs", action="store_false", default=None, help="no line for each request (on in production)"
+    )
+
+
+def script_options(argv: Sequence[str]) -> dict[str, Any]:
+    """Reads the options from a script's own command line, and leaves alone what is the script's.
+
+    Errors: OptionError for an option that is nearly one of these.
+    """
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    add_options(parser)
+    found, rest = parser.parse_known_args(argv)
+    known = [option for action in parser._actions for option in action.option_strings]
+    for word in rest:
+        name = word.partition("=")[0]
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.75) if name.startswith("--") else []
+        if nearest:
+            raise OptionError(f"there is no option {name}: did you mean {nearest[0]}?")
+    return vars(found)
+
+
+def _host(value: Any, source: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise OptionError(f"{source} is {value!r}: give an address, such as 127.0.0.1")
+    return value
+
+
+def _port(value: Any, source: str) -> int:
+    try:
+        port = int(value)
+    except (TypeError, ValueError):
+        port = -1
+    if isinstance(value, bool) or not 0 <= port <= 65_535:
+        raise OptionError(f"{source} is {value!r}: a port is a number from 0 to 65535")
+    return port
+
+
+def _environment(value: Any, source: str) -> str:
+    if value not in _ENVIRONMENTS:
+        raise OptionError(f"{source} is {value!r}: use {' or '.join(_ENVIRONMENTS)}")
+    return value
+
+
+def _flag(value: Any, source: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word not in _TRUE + _FALSE:
+        raise OptionError(f"{source} is {value!r}: use 1 or 0")
+    return word in _TRUE

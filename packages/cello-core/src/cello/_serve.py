@@ -1,0 +1,101 @@
+"""One worker: the loop, the application's life cycle, the server, and the signals that end it."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from cello._failure import answerer
+from cello._handler import compose
+from cello._kernel import BindError, Listener, Server
+from cello._loop import EventLoop
+from cello.errors import StartError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from cello._options import Options
+    from cello.app import App
+
+__all__ = ["serve"]
+
+#: How long requests may go on after the stop, in seconds.
+SHUTDOWN_TIMEOUT_S = 30.0
+
+
+def serve(app: App, options: Options) -> None:
+    """Serves until SIGINT or SIGTERM; a second SIGINT ends it at once, as KeyboardInterrupt.
+
+    Errors: StartError.
+    """
+    plans = compose(app._routes)
+    try:
+        listener = Listener.bind(options.host, options.port)
+    except BindError as error:
+        raise StartError(str(error)) from None
+    _raise_descriptor_limit()
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, EventLoop)
+        runner.run(_live(app, options, listener, plans, loop))
+
+
+async def _live(app: App, options: Options, listener: Listener, plans: list, loop: EventLoop) -> None:
+    stopping = asyncio.Event()
+    forget_signals = _listen_to_signals(loop, stopping)
+    try:
+        await app._emit("startup")
+        drained = asyncio.Event()
+        try:
+            server = Server(
+                loop,
+                app=app,
+                routes=plans,
+                on_error=answerer(options.debug),
+                on_drained=drained.set,
+                access_log=options.logs,
+            )
+        except ValueError as error:
+            raise StartError(str(error)) from None
+        host, port = listener.address
+        server.start(listener)
+        print(f"Cello running at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        await stopping.wait()
+        server.stop(SHUTDOWN_TIMEOUT_S)
+        await drained.wait()
+        await app._emit("shutdown")
+    finally:
+        forget_signals()
+
+
+def _listen_to_signals(loop: EventLoop, stopping: asyncio.Event):
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    interrupts = 0
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # The loop's own handler asks for the stop. This one runs even while a handler keeps the loop from its turn.
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+
+    def forget() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    return forget
+
+
+def _raise_descriptor_limit() -> None:
+    """Takes what the system allows: each connection is a descriptor, and the customary 1,024 are soon gone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

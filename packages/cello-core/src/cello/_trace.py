@@ -1,0 +1,55 @@
+"""Tracebacks with the frames of libraries folded away, so that the user's own lines stand out."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sysconfig
+import traceback
+
+__all__ = ["fold"]
+
+_PATHS = sysconfig.get_paths()
+_LIBRARIES = tuple({f"{_PATHS[key]}{os.sep}" for key in ("stdlib", "platstdlib", "purelib", "platlib")})
+_OURS = f"{os.path.dirname(os.path.abspath(__file__))}{os.sep}"
+
+
+def fold(error: BaseException) -> str:
+    """An exception's words and frames, outermost first, causes before what they caused."""
+    lines: list[str] = []
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        lines += [fold(cause), "which led to"]
+    lines.append("".join(traceback.format_exception_only(error)).rstrip())
+    folded: list[str] = []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        path = frame.f_code.co_filename
+        if _is_library(path):
+            folded.append(_library(path))
+            continue
+        lines += _count(folded)
+        folded = []
+        lines.append(f"  {path}:{line} in {frame.f_code.co_qualname}")
+        source = linecache.getline(path, line, frame.f_globals).strip()
+        if source:
+            lines.append(f"      {source}")
+    return "\n".join(lines + _count(folded))
+
+
+def _is_library(path: str) -> bool:
+    return path.startswith(_LIBRARIES) or path.startswith(_OURS) or path.startswith("<frozen")
+
+
+def _library(path: str) -> str:
+    """The package or module that a library's file belongs to."""
+    if path.startswith(_OURS):
+        return "cello"
+    longest = max((prefix for prefix in _LIBRARIES if path.startswith(prefix)), key=len, default="")
+    return path[len(longest) :].split(os.sep)[0].removesuffix(".py")
+
+
+def _count(folded: list[str]) -> list[str]:
+    if not folded:
+        return []
+    frames = "frame" if len(folded) == 1 else "frames"
+    return [f"  … {len(folded)} {frames} in {', '.join(dict.fromkeys(folded))}"]

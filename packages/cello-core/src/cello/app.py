@@ -1,0 +1,123 @@
+"""The application: routes, life-cycle events, and `run()`."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from cello._handler import Route, where
+from cello.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import Any, Literal
+
+    type Handler = Callable[..., Any]
+    type Decorator = Callable[[Handler], Handler]
+    type Listener = Callable[[], Awaitable[None] | None]
+
+__all__ = ["App"]
+
+_EVENTS = ("startup", "shutdown")
+
+
+class App:
+    """A web application.
+
+    A handler is a function, `def` or `async def`, that takes the request or nothing. It returns a dict or list (JSON),
+    a str (text), bytes, or a Response.
+    """
+
+    def __init__(self) -> None:
+        #: What the application keeps between requests: any attribute you set.
+        self.state = SimpleNamespace()
+        self._routes: list[Route] = []
+        self._listeners: dict[str, list[Listener]] = {event: [] for event in _EVENTS}
+
+    def get(self, path: str) -> Decorator:
+        """Answers GET, and HEAD, at `path`; `{name}` in it is a parameter, `{*name}` the rest of the path."""
+        return self.route(path, methods=["GET"])
+
+    def post(self, path: str) -> Decorator:
+        """Answers POST at `path`."""
+        return self.route(path, methods=["POST"])
+
+    def put(self, path: str) -> Decorator:
+        """Answers PUT at `path`."""
+        return self.route(path, methods=["PUT"])
+
+    def patch(self, path: str) -> Decorator:
+        """Answers PATCH at `path`."""
+        return self.route(path, methods=["PATCH"])
+
+    def delete(self, path: str) -> Decorator:
+        """Answers DELETE at `path`."""
+        return self.route(path, methods=["DELETE"])
+
+    def head(self, path: str) -> Decorator:
+        """Answers HEAD at `path`, in place of the GET handler."""
+        return self.route(path, methods=["HEAD"])
+
+    def options(self, path: str) -> Decorator:
+        """Answers OPTIONS at `path`, in place of the automatic list of methods."""
+        return self.route(path, methods=["OPTIONS"])
+
+    def route(self, path: str, methods: Sequence[str] = ("GET",)) -> Decorator:
+        """Answers each of `methods` at `path`.
+
+        Errors: TypeError where what is decorated cannot be called. Anything wrong with the path is told at start.
+        """
+
+        def register(handler: Handler) -> Handler:
+            if not callable(handler):
+                raise TypeError(f"{handler!r} is no handler of {path}: a handler is a function")
+            self._routes.extend(Route(method.upper(), path, handler) for method in methods)
+            return handler
+
+        return register
+
+    def on_event(self, event: Literal["startup", "shutdown"]) -> Callable[[Listener], Listener]:
+        """Calls the function, `def` or `async def`, before the first request or after the last.
+
+        Errors: ValueError for another event.
+        """
+        if event not in _EVENTS:
+            raise ValueError(f"there is no event {event!r}: use one of {', '.join(_EVENTS)}")
+
+        def register(listener: Listener) -> Listener:
+            self._listeners[event].append(listener)
+            return listener
+
+        return register
+
+    def run(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        env: Literal["development", "production"] | None = None,
+        debug: bool | None = None,
+        logs: bool | None = None,
+    ) -> None:
+        """Serves until it is told to stop, by Ctrl-C or SIGTERM.
+
+        The command line (`--host --port --env --debug --no-logs`) goes before the arguments, they before the
+        environment (`CELLO_HOST`, `CELLO_PORT` or `PORT`, `CELLO_ENV`, `CELLO_DEBUG`, `CELLO_LOGS`), that before the
+        defaults: 127.0.0.1, 8000, development. In development `debug` and `logs` are on, in production off.
+
+        Errors: exits with 2 for a bad option, with 3 where the application could not start.
+        """
+        from cello import _launch
+
+        _launch.run(self, {"host": host, "port": port, "env": env, "debug": debug, "logs": logs})
+
+    async def _emit(self, event: str) -> None:
+        """Calls the listeners of an event, at shut-down in reverse order."""
+        listeners = self._listeners[event]
+        for listener in listeners if event == "startup" else reversed(listeners):
+            try:
+                awaitable = listener()
+                if awaitable is not None:
+                    await awaitable
+            except Exception as error:
+                raise StartError(f"the {event} function {where(listener)} failed") from error

@@ -1,0 +1,165 @@
+"""Applications served by a process of their own, for tests that drive them over real sockets."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Reply", "Serve", "Server", "Stopped"]
+
+PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: its header fields by lower-case name."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What a server left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Serve(Protocol):
+    """Starts an application given by its source; what is still running at the end of the test is ended."""
+
+    def __call__(self, source: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Server: ...
+
+
+@dataclass
+class Server:
+    """A served application. It listens on a port of its own choice, known once it said so on standard output."""
+
+    process: subprocess.Popen[str]
+    host: str = "127.0.0.1"
+    port: int = 0
+    banner: list[str] = field(default_factory=list[str])
+
+    @classmethod
+    def start(
+        cls, folder: Path, source: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> Server:
+        """Writes the source to a file and runs it with `--port 0 --no-logs` and the given arguments."""
+        script = folder / "app.py"
+        script.write_text(textwrap.dedent(source))
+        return cls.run(
+            [sys.executable, str(script), "--port", "0", "--no-logs", *arguments], folder, environment=environment
+        )
+
+    @classmethod
+    def run(cls, command: list[str], folder: Path, *, environment: Mapping[str, str] | None = None) -> Server:
+        """Runs a command that serves, and waits until it says where."""
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        server = cls(process)
+        assert process.stdout is not None
+        for line in process.stdout:
+            server.banner.append(line)
+            if "running at http://" in line:
+                host, _, port = line.strip().rpartition("http://")[2].rpartition(":")
+                server.host, server.port = host.strip("[]"), int(port)
+                return server
+        stopped = server.wait()
+        raise AssertionError(f"the server did not start: exit {stopped.exit_code}\n{stopped.stdout}{stopped.stderr}")
+
+    @property
+    def url(self) -> str:
+        """Where it answers, without a slash at the end."""
+        return f"http://{self.host}:{self.port}"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = PATIENCE_S,
+    ) -> Reply:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
+        try:
+            connection.request(method, path, body=body, headers=dict(headers or {}))
+            response = connection.getresponse()
+            fields = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, fields, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, timeout_s: float = PATIENCE_S) -> Reply:
+        """A GET on a connection of its own."""
+        return self.request("GET", path, timeout_s=timeout_s)
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
+        """A POST on a connection of its own."""
+        return self.request("POST", path, body, headers)
+
+    def connect(self, timeout_s: float = PATIENCE_S) -> socket.socket:
+        """A bare connection."""
+        connection = socket.create_connection((self.host, self.port), timeout_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def exchange(self, data: bytes, timeout_s: float = PATIENCE_S) -> bytes:
+        """Sends bytes on a connection of its own and returns all that comes back until the server closes it."""
+        with self.connect(timeout_s) as connection:
+            connection.sendall(data)
+            received = b""
+            while chunk := connection.recv(65536):
+                received += chunk
+            return received
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends the process a signal."""
+        self.process.send_signal(number)
+
+    def wait(self) -> Stopped:
+        """Waits until the process has ended."""
+        stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
+        return Stopped(self.process.returncode, "".join(self.banner) + stdout, stderr)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> Stopped:
+        """Asks the server to stop and waits until it has."""
+        self.signal(number)
+        return self.wait()
+
+    def resident_bytes(self) -> int:
+        """The memory the process has in use (RSS)."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def end(self) -> None:
+        """Ends the process whatever it does, and waits for it."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
