@@ -139,7 +139,7 @@ class Server:
                 received += chunk
             return received
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Sends the process a signal."""
         self.process.send_signal(number)
 
@@ -150,7 +150,7 @@ class Server:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> Stopped:
         """Asks the server to stop and waits until it has."""
-        self.signal(number)
+        self.send_signal(number)
         return self.wait()
 
     def resident_bytes(self) -> int:
