@@ -48,15 +48,15 @@ impl Body for Payload {
 }
 
 /// The whole body of a request, and its share of the worker's budget, returned when it is dropped.
-#[derive(Debug, Default)]
-pub struct BufferedBody {
+#[derive(Debug)]
+pub(crate) struct BufferedBody {
     bytes: Bytes,
     _share: Option<OwnedSemaphorePermit>,
 }
 
 impl BufferedBody {
     /// The bytes as they were sent, transfer coding removed.
-    pub fn bytes(&self) -> &Bytes {
+    pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 }
@@ -94,13 +94,13 @@ pub(crate) async fn read_body(
         if first.len() + rest.len() + data.len() > limit_bytes {
             return Err(BodyError::TooLarge);
         }
-        watch.enter(Phase::Handling);
+        watch.enter(Phase::Room);
         let taken = take(budget, data.len(), timeouts).await?;
         match &mut share {
             Some(share) => share.merge(taken),
             None => share = Some(taken),
         }
-        if first.is_empty() {
+        if first.is_empty() && rest.is_empty() {
             first = data;
             continue;
         }

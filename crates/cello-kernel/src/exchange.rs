@@ -2,11 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use http::Response;
 use http::request::Parts;
-use http::{Response, StatusCode};
 use tokio::sync::oneshot;
 
 use crate::body::{BufferedBody, Payload};
@@ -22,16 +22,31 @@ pub struct Exchange {
     pub route: RouteId,
     /// What the route's path parameters matched.
     pub params: Option<Params>,
-    /// The body, read to its end.
-    pub body: BufferedBody,
     /// Its identity in logs and errors.
     pub id: RequestId,
+    body: OnceLock<BufferedBody>,
+}
+
+impl Exchange {
+    /// A request whose head is known; its body is read next, if it has one.
+    pub(crate) fn new(head: Parts, route: RouteId, params: Option<Params>) -> Self {
+        Self { head, route, params, id: RequestId::default(), body: OnceLock::new() }
+    }
+
+    /// The body, read to its end.
+    pub fn body(&self) -> &[u8] {
+        self.body.get().map_or(&[], |body| body.bytes())
+    }
+
+    pub(crate) fn set_body(&self, body: BufferedBody) {
+        self.body.get_or_init(|| body);
+    }
 }
 
 /// The application's side of the crossing. Every call comes on the worker's one thread.
 pub trait Application: Send + Sync + 'static {
     /// Answers a request, at once or later. A panic in here is a 500 for this request alone.
-    fn dispatch(&self, exchange: Exchange) -> Outcome;
+    fn dispatch(&self, exchange: Arc<Exchange>) -> Outcome;
 
     /// The client of a deferred request has gone before its answer came.
     fn abandon(&self, ticket: u64);
@@ -92,7 +107,3 @@ impl Drop for Reply {
         }
     }
 }
-
-/// The status and the words for a request that the application let go of.
-pub(crate) const FORGOTTEN: (StatusCode, &str) =
-    (StatusCode::SERVICE_UNAVAILABLE, "The application stopped before it had an answer.");

@@ -17,28 +17,48 @@ pub(crate) fn check(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     if target_bytes > limits.uri_bytes {
         return Err((StatusCode::URI_TOO_LONG, "The request target is longer than this server accepts."));
     }
-    check_host(head.version, &head.headers)?;
-    if head.headers.contains_key(TRANSFER_ENCODING) {
-        check_transfer_encoding(head.version, &head.headers)?;
+    let (mut hosts, mut host, mut is_coded) = (0, None, false);
+    for (name, value) in &head.headers {
+        if *name == HOST {
+            (hosts, host) = (hosts + 1, Some(value));
+        } else if *name == TRANSFER_ENCODING {
+            is_coded = true;
+        }
     }
-    Ok(())
+    check_host(head.version, hosts, host)?;
+    if is_coded { check_transfer_encoding(head.version, &head.headers) } else { Ok(()) }
 }
 
-fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut hosts = headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) if version < Version::HTTP_11 => Ok(()),
-        (None, _) => Err((StatusCode::BAD_REQUEST, "The request has no Host header field.")),
-        (Some(_), Some(_)) => Err((StatusCode::BAD_REQUEST, "The request has more than one Host header field.")),
-        (Some(host), None) if is_host(host) => Ok(()),
-        (Some(_), None) => Err((StatusCode::BAD_REQUEST, "The Host header field is not a host and port.")),
+fn check_host(version: Version, count: usize, host: Option<&HeaderValue>) -> Result<(), Refusal> {
+    match host {
+        None if version < Version::HTTP_11 => Ok(()),
+        None => Err((StatusCode::BAD_REQUEST, "The request has no Host header field.")),
+        Some(_) if count > 1 => Err((StatusCode::BAD_REQUEST, "The request has more than one Host header field.")),
+        Some(host) if is_host(host) => Ok(()),
+        Some(_) => Err((StatusCode::BAD_REQUEST, "The Host header field is not a host and port.")),
     }
 }
 
 /// Whether a value is `uri-host [ ":" port ]` (RFC 9110 §7.2), by its characters.
 fn is_host(value: &HeaderValue) -> bool {
-    value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
+    value.as_bytes().iter().all(|&byte| HOST_BYTES[byte as usize])
 }
+
+static HOST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"-._~%!$&'()*+,;=:[]";
+    let mut index = 0;
+    while index < others.len() {
+        table[others[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
 
 /// One `chunked` and nothing else: any other coding, twice the same one, a length beside it or a client too old for it
 /// is how requests are smuggled.

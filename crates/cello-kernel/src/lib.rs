@@ -19,9 +19,10 @@ mod router;
 mod server;
 mod service;
 mod watch;
+mod wire;
 
 pub use access_log::AccessLog;
-pub use body::{BufferedBody, Payload};
+pub use body::Payload;
 pub use descriptor::watch_readable;
 pub use exchange::{Application, Deferred, Exchange, Outcome};
 pub use json::write_json_string;

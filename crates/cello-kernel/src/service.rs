@@ -11,17 +11,18 @@ use std::time::Instant;
 
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
-use crate::body::{BodyError, BufferedBody, Payload, read_body};
-use crate::exchange::{Deferred, Exchange, FORGOTTEN, Outcome, Reply};
+use crate::body::{BodyError, Payload, read_body};
+use crate::exchange::{Deferred, Exchange, Forgotten, Outcome, Reply};
 use crate::framing;
 use crate::problem::Problem;
-use crate::request_id::RequestId;
 use crate::router::{Found, Params, RouteId};
 use crate::server::State;
 use crate::watch::{Expired, Phase, Watch};
+
+const TOO_LARGE: &str = "The body is longer than this server accepts.";
 
 /// Answers the requests of one connection.
 pub(crate) struct HttpService {
@@ -38,48 +39,62 @@ impl HttpService {
         &self.watch
     }
 
-    /// Refuses a request before its body: the connection is closed, since the body may follow unasked.
-    fn refuse(&self, status: StatusCode, detail: &str, head: &Parts, id: &RequestId) -> Response<Payload> {
-        self.watch.linger();
-        let mut response = Problem { status, detail, instance: head.uri.path() }.response(id);
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        response
+    /// Checks and routes a request by its head.
+    fn admit(&self, head: &Parts) -> Result<(RouteId, Option<Params>), Denial> {
+        framing::check(head, &self.server.settings.limits).map_err(Denial::Refused)?;
+        match self.server.router.find(&head.method, head.uri.path()) {
+            Found::Route(route, params) => Ok((route, params)),
+            Found::OtherMethods(allow) => Err(Denial::OtherMethods(allow)),
+            Found::Nothing => Err(Denial::NoRoute),
+        }
     }
 
-    fn answer(&self, head: Parts, incoming: Incoming) -> Answer {
-        let id = RequestId::default();
-        let state = &self.server;
-        if let Err((status, detail)) = framing::check(&head, &state.settings.limits) {
-            return Answer::Ready(self.refuse(status, detail, &head, &id));
-        }
-        let (route, params) = match state.router.find(&head.method, head.uri.path()) {
-            Found::Route(route, params) => (route, params),
-            Found::OtherMethods(allow) => return Answer::Ready(other_methods(&head, &id, allow)),
-            Found::Nothing => {
-                let problem = Problem {
-                    status: StatusCode::NOT_FOUND,
-                    detail: "No route has this path.",
-                    instance: head.uri.path(),
-                };
-                return Answer::Ready(problem.response(&id));
-            }
-        };
+    /// Answers an admitted request.
+    fn answer(&self, exchange: &Arc<Exchange>, incoming: Incoming) -> Answer {
+        let (state, watch) = (&self.server, &self.watch);
         if incoming.is_end_stream() {
-            let exchange = Exchange { head, route, params, body: BufferedBody::default(), id };
-            return match state.application.dispatch(exchange) {
+            return match state.application.dispatch(exchange.clone()) {
                 Outcome::Answered(response) => Answer::Ready(response),
                 Outcome::Deferred(deferred) => {
-                    Answer::Later(Box::pin(wait(state.clone(), self.watch.clone(), deferred)))
+                    Answer::Later(Box::pin(wait(state.clone(), watch.clone(), exchange.clone(), deferred)))
                 }
             };
         }
         let limit_bytes = state.settings.limits.body_bytes;
-        if promised_bytes(&head).is_some_and(|promised| promised > limit_bytes as u64) {
-            let (status, detail) = (StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than this server accepts.");
-            return Answer::Ready(self.refuse(status, detail, &head, &id));
+        if promised_bytes(&exchange.head).is_some_and(|promised| promised > limit_bytes as u64) {
+            return Answer::Ready(refuse(watch, exchange, StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE));
         }
-        Answer::Later(Box::pin(receive(state.clone(), self.watch.clone(), head, incoming, route, params, id)))
+        Answer::Later(Box::pin(receive(state.clone(), watch.clone(), exchange.clone(), incoming)))
     }
+
+    /// Answers a request that was not admitted.
+    fn deny(&self, exchange: &Exchange, incoming: &Incoming, denial: Denial) -> Response<Payload> {
+        if !incoming.is_end_stream() {
+            self.watch.linger();
+        }
+        let (allow, mut response) = match denial {
+            Denial::Refused((status, detail)) => return refuse(&self.watch, exchange, status, detail),
+            Denial::NoRoute => return problem(StatusCode::NOT_FOUND, "No route has this path.", exchange),
+            Denial::OtherMethods(allow) if exchange.head.method == Method::OPTIONS => {
+                let mut response = Response::new(Payload::default());
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                (allow, response)
+            }
+            Denial::OtherMethods(allow) => {
+                let detail = "This path does not answer that method; Allow names those it does.";
+                (allow, problem(StatusCode::METHOD_NOT_ALLOWED, detail, exchange))
+            }
+        };
+        response.headers_mut().insert(ALLOW, allow);
+        response
+    }
+}
+
+/// Why a request does not come to a handler.
+enum Denial {
+    Refused(framing::Refusal),
+    OtherMethods(HeaderValue),
+    NoRoute,
 }
 
 impl hyper::service::Service<Request<Incoming>> for HttpService {
@@ -89,25 +104,27 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
 
     fn call(&self, request: Request<Incoming>) -> Serving {
         self.watch.begin_request();
-        let (head, incoming) = request.into_parts();
-        let subject = Subject::of(&head);
         let started = self.server.settings.access_log.map(|_| Instant::now());
-        match catch_unwind(AssertUnwindSafe(|| self.answer(head, incoming))) {
-            Ok(Answer::Later(future)) => Serving::Pending(Box::new(Pending {
-                future,
-                subject,
-                started,
-                server: self.server.clone(),
-                watch: self.watch.clone(),
-            })),
-            Ok(Answer::Ready(response)) => {
-                Serving::Ready(Some(finish(response, &self.server, &self.watch, &subject, started)))
+        let (head, incoming) = request.into_parts();
+        let (route, params, denial) = match self.admit(&head) {
+            Ok((route, params)) => (route, params, None),
+            Err(denial) => (RouteId::default(), None, Some(denial)),
+        };
+        let exchange = Arc::new(Exchange::new(head, route, params));
+        let answer = catch_unwind(AssertUnwindSafe(|| match denial {
+            None => self.answer(&exchange, incoming),
+            Some(denial) => Answer::Ready(self.deny(&exchange, &incoming, denial)),
+        }));
+        let response = match answer {
+            Ok(Answer::Ready(response)) => response,
+            Ok(Answer::Later(future)) => {
+                let (server, watch) = (self.server.clone(), self.watch.clone());
+                return Serving::Pending(Box::new(Pending { future, exchange, started, server, watch }));
             }
-            Err(panic) => {
-                let response = panicked(&subject, &*panic);
-                Serving::Ready(Some(finish(response, &self.server, &self.watch, &subject, started)))
-            }
-        }
+            Err(panic) => panicked(&exchange, &*panic),
+        };
+        finish(&response, &self.server, &self.watch, &exchange, started);
+        Serving::Ready(Some(response))
     }
 }
 
@@ -126,7 +143,7 @@ pub(crate) enum Serving {
 
 pub(crate) struct Pending {
     future: Pin<Box<dyn Future<Output = Response<Payload>> + Send>>,
-    subject: Subject,
+    exchange: Arc<Exchange>,
     started: Option<Instant>,
     server: Arc<State>,
     watch: Arc<Watch>,
@@ -145,49 +162,29 @@ impl Future for Serving {
         let polled = catch_unwind(AssertUnwindSafe(|| pending.future.as_mut().poll(context)));
         let response = match polled {
             Ok(poll) => ready!(poll),
-            Err(panic) => panicked(&pending.subject, &*panic),
+            Err(panic) => panicked(&pending.exchange, &*panic),
         };
-        Poll::Ready(Ok(finish(response, &pending.server, &pending.watch, &pending.subject, pending.started)))
+        finish(&response, &pending.server, &pending.watch, &pending.exchange, pending.started);
+        Poll::Ready(Ok(response))
     }
 }
 
-/// What a log line says of a request.
-struct Subject {
-    method: Method,
-    uri: Uri,
-}
-
-impl Subject {
-    fn of(head: &Parts) -> Self {
-        Self { method: head.method.clone(), uri: head.uri.clone() }
-    }
-}
-
-fn finish(
-    response: Response<Payload>,
-    server: &State,
-    watch: &Watch,
-    subject: &Subject,
-    started: Option<Instant>,
-) -> Response<Payload> {
+fn finish(response: &Response<Payload>, server: &State, watch: &Watch, exchange: &Exchange, started: Option<Instant>) {
     watch.enter(Phase::Responding);
     if let (Some(log), Some(started)) = (server.settings.access_log, started) {
-        log.write(&subject.method, subject.uri.path(), response.status(), started.elapsed());
+        log.write(&exchange.head.method, exchange.head.uri.path(), response.status(), started.elapsed());
     }
-    response
 }
 
-/// Answers a request whose path is known: OPTIONS with what the path takes, another method with 405.
-fn other_methods(head: &Parts, id: &RequestId, allow: HeaderValue) -> Response<Payload> {
-    let mut response = if head.method == Method::OPTIONS {
-        let mut response = Response::new(Payload::default());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        response
-    } else {
-        let detail = "This path does not answer that method; Allow names those it does.";
-        Problem { status: StatusCode::METHOD_NOT_ALLOWED, detail, instance: head.uri.path() }.response(id)
-    };
-    response.headers_mut().insert(ALLOW, allow);
+fn problem(status: StatusCode, detail: &str, exchange: &Exchange) -> Response<Payload> {
+    Problem { status, detail, instance: exchange.head.uri.path() }.response(&exchange.id)
+}
+
+/// Refuses a request whose body is unread: the connection is closed, since the body may follow unasked.
+fn refuse(watch: &Watch, exchange: &Exchange, status: StatusCode, detail: &str) -> Response<Payload> {
+    watch.linger();
+    let mut response = problem(status, detail, exchange);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -199,33 +196,28 @@ fn promised_bytes(head: &Parts) -> Option<u64> {
 async fn receive(
     server: Arc<State>,
     watch: Arc<Watch>,
-    head: Parts,
+    exchange: Arc<Exchange>,
     incoming: Incoming,
-    route: RouteId,
-    params: Option<Params>,
-    id: RequestId,
 ) -> Response<Payload> {
     let settings = &server.settings;
     let body = read_body(incoming, settings.limits.body_bytes, &server.budget, &settings.timeouts, &watch).await;
     let error = match body {
         Ok(body) => {
-            let exchange = Exchange { head, route, params, body, id };
-            return match server.application.dispatch(exchange) {
+            exchange.set_body(body);
+            return match server.application.dispatch(exchange.clone()) {
                 Outcome::Answered(response) => response,
-                Outcome::Deferred(deferred) => wait(server, watch, deferred).await,
+                Outcome::Deferred(deferred) => wait(server, watch, exchange, deferred).await,
             };
         }
         Err(error) => error,
     };
     let (status, detail) = match error {
-        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than this server accepts."),
+        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE),
         BodyError::TimedOut => (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."),
         BodyError::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "The server has no room for this body; try again."),
         BodyError::Broken => (StatusCode::BAD_REQUEST, "The body broke off, or its framing is wrong."),
     };
-    watch.linger();
-    let mut response = Problem { status, detail, instance: head.uri.path() }.response(&id);
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let mut response = refuse(&watch, &exchange, status, detail);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -233,31 +225,25 @@ async fn receive(
 }
 
 /// Waits for the application's answer, as long as the handler's timeout allows.
-async fn wait(server: Arc<State>, watch: Arc<Watch>, deferred: Deferred) -> Response<Payload> {
+async fn wait(server: Arc<State>, watch: Arc<Watch>, exchange: Arc<Exchange>, deferred: Deferred) -> Response<Payload> {
     let reply = Reply::new(deferred, server.application.clone());
-    let (status, detail) = match watch.unless_expired(reply).await {
+    let detail = match watch.unless_expired(reply).await {
         Ok(Ok(response)) => return response,
-        Ok(Err(_)) => FORGOTTEN,
-        Err(Expired) => (StatusCode::SERVICE_UNAVAILABLE, "The handler took longer than it may."),
+        Ok(Err(Forgotten)) => "The application stopped before it had an answer.",
+        Err(Expired) => "The handler took longer than it may.",
     };
-    Problem { status, detail, instance: "" }.response(&RequestId::default())
+    problem(StatusCode::SERVICE_UNAVAILABLE, detail, &exchange)
 }
 
 /// A panic is an error of one request: told to its client without the words, logged with them.
-fn panicked(subject: &Subject, panic: &(dyn Any + Send)) -> Response<Payload> {
-    let id = RequestId::default();
+fn panicked(exchange: &Exchange, panic: &(dyn Any + Send)) -> Response<Payload> {
     let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     eprintln!(
         "cello: panic in native code, answering {} {} (request {}): {}",
-        subject.method,
-        subject.uri.path(),
-        id.get(),
+        exchange.head.method,
+        exchange.head.uri.path(),
+        exchange.id.get(),
         words.unwrap_or("no message"),
     );
-    let problem = Problem {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        detail: "The server failed to answer this request.",
-        instance: subject.uri.path(),
-    };
-    problem.response(&id)
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to answer this request.", exchange)
 }

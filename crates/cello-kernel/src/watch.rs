@@ -52,13 +52,15 @@ pub(crate) enum Phase {
     Head,
     /// The next piece of a body.
     Body,
+    /// Room among the buffered bodies.
+    Room,
     /// The application.
     Handling,
     /// The answer is on its way out.
     Responding,
 }
 
-const PHASES: [Phase; 5] = [Phase::Idle, Phase::Head, Phase::Body, Phase::Handling, Phase::Responding];
+const PHASES: [Phase; 6] = [Phase::Idle, Phase::Head, Phase::Body, Phase::Room, Phase::Handling, Phase::Responding];
 
 /// Why the sweep ends something.
 #[derive(Debug, PartialEq)]
@@ -82,6 +84,8 @@ pub(crate) struct Watch {
     /// The tick since which the client takes nothing, 0 where it does.
     write_blocked_since: AtomicU32,
     expired: AtomicBool,
+    /// Something of the next request came before the answer to this one was out.
+    has_next: AtomicBool,
     closing: AtomicBool,
     lingers: AtomicBool,
     waker: OnceLock<Waker>,
@@ -97,6 +101,7 @@ impl Watch {
             since,
             write_blocked_since: AtomicU32::new(0),
             expired: AtomicBool::new(false),
+            has_next: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             waker: OnceLock::new(),
@@ -110,12 +115,30 @@ impl Watch {
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
         self.since.store(self.clock.now(), Relaxed);
+        self.expired.store(false, Relaxed);
     }
 
     /// A request's head is complete; what the one before it left behind is forgotten.
     pub(crate) fn begin_request(&self) {
-        self.expired.store(false, Relaxed);
+        self.has_next.store(false, Relaxed);
+        self.lingers.store(false, Relaxed);
         self.enter(Phase::Handling);
+    }
+
+    /// Bytes came.
+    pub(crate) fn note_read(&self) {
+        match self.phase() {
+            Phase::Idle => self.enter(Phase::Head),
+            Phase::Handling | Phase::Responding => self.has_next.store(true, Relaxed),
+            Phase::Head | Phase::Body | Phase::Room => {}
+        }
+    }
+
+    /// All that was to be written is written.
+    pub(crate) fn note_flush(&self) {
+        if self.phase() == Phase::Responding {
+            self.enter(if self.has_next.load(Relaxed) { Phase::Head } else { Phase::Idle });
+        }
     }
 
     pub(crate) fn note_write(&self, is_blocked: bool, made_progress: bool) {
@@ -140,7 +163,7 @@ impl Watch {
             Phase::Head => (timeouts.head, Expiry::Close),
             Phase::Body => (timeouts.body, Expiry::Answer),
             Phase::Handling => (timeouts.handler?, Expiry::Answer),
-            Phase::Responding => return None,
+            Phase::Room | Phase::Responding => return None,
         };
         self.clock.has_passed(self.since.load(Relaxed), limit).then_some(expiry)
     }

@@ -1,17 +1,19 @@
 //! The crossing: a routed request becomes one call of a Python handler, and what it returns a response.
+#![expect(unsafe_code, reason = "pyo3 has no safe call with keywords that makes no dict")]
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cello_kernel::{Application, Deferred, Exchange, Outcome, Payload, Problem};
+use cello_kernel::{Application, Deferred, Exchange, Outcome, Payload, Problem, RequestId};
 use http::{Response as HttpResponse, StatusCode};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyTuple};
 use tokio::sync::oneshot;
 
 use crate::event_loop::shared::Shared;
@@ -32,15 +34,52 @@ pub(crate) struct Handlers {
     pub(crate) shared: Arc<Shared>,
     pub(crate) plans: Vec<Plan>,
     pub(crate) app: Py<PyAny>,
-    pub(crate) event_loop: Py<PyAny>,
-    pub(crate) task_type: Py<PyAny>,
-    /// What every request's own context is a copy of.
-    pub(crate) context: Py<PyAny>,
+    pub(crate) task_maker: TaskMaker,
+    /// `() -> Context`: each request gets a context of its own, a copy of the server's.
+    pub(crate) copy_context: Py<PyAny>,
     /// `(request, exception) -> Response`
     pub(crate) on_error: Py<PyAny>,
     /// `() -> None`
     pub(crate) on_drained: Py<PyAny>,
     pub(crate) tasks: Tasks,
+}
+
+/// Starts asyncio tasks eagerly: as far as their first suspension, within the call.
+pub(crate) struct TaskMaker {
+    task_type: Py<PyAny>,
+    event_loop: Py<PyAny>,
+    keywords: Py<PyTuple>,
+}
+
+impl TaskMaker {
+    pub(crate) fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = event_loop.py();
+        Ok(Self {
+            task_type: py.import("asyncio")?.getattr("Task")?.unbind(),
+            event_loop: event_loop.clone().unbind(),
+            keywords: PyTuple::new(py, ["loop", "eager_start", "context"])?.unbind(),
+        })
+    }
+
+    /// `asyncio.Task(coroutine, loop=…, eager_start=True, context=…)`, without a dict for its keywords.
+    fn start<'py>(&self, coroutine: &Bound<'py, PyAny>, context: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = coroutine.py();
+        let eager = PyBool::new(py, true);
+        // The empty place in front is the callee's to use, as the flag says.
+        let arguments =
+            [ptr::null_mut(), coroutine.as_ptr(), self.event_loop.as_ptr(), eager.as_ptr(), context.as_ptr()];
+        // SAFETY: the thread is attached (`py`); the arguments, one positional and three named ones, and the tuple of
+        // those names outlive the call, which borrows them; it returns an owned reference, or null with an exception.
+        unsafe {
+            let task = pyo3::ffi::PyObject_Vectorcall(
+                self.task_type.as_ptr(),
+                arguments.as_ptr().add(1),
+                1 | pyo3::ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+                self.keywords.as_ptr(),
+            );
+            Bound::from_owned_ptr_or_err(py, task)
+        }
+    }
 }
 
 /// The tasks of handlers that are waiting for something, by ticket.
@@ -62,7 +101,7 @@ impl Tasks {
 
 /// Work that waits for the thread to have the interpreter.
 pub(crate) enum Job {
-    Dispatch { handlers: Arc<Handlers>, exchange: Box<Exchange>, ticket: u64, answer: Answer },
+    Dispatch { handlers: Arc<Handlers>, exchange: Arc<Exchange>, ticket: u64, answer: Answer },
     Abandon { handlers: Arc<Handlers>, ticket: u64 },
     Drained { handlers: Arc<Handlers> },
 }
@@ -74,7 +113,7 @@ impl Job {
         match self {
             // Nobody waits for it any more: the client left while it was queued.
             Self::Dispatch { answer, .. } if answer.is_closed() => {}
-            Self::Dispatch { handlers, exchange, ticket, answer } => match handlers.start(py, *exchange) {
+            Self::Dispatch { handlers, exchange, ticket, answer } => match handlers.start(py, exchange) {
                 Started::Answered(response) => drop(answer.send(response)),
                 Started::Suspended(suspended) => handlers.follow(py, suspended, ticket, answer),
             },
@@ -92,26 +131,22 @@ impl Job {
 pub(crate) struct Bridge(pub(crate) Arc<Handlers>);
 
 impl Application for Bridge {
-    fn dispatch(&self, exchange: Exchange) -> Outcome {
+    fn dispatch(&self, exchange: Arc<Exchange>) -> Outcome {
         let handlers = &self.0;
-        let (answer, receiver) = if handlers.shared.holds_interpreter() {
-            handlers.shared.note_run_in_place();
-            return Python::attach(|py| match handlers.start(py, exchange) {
-                Started::Answered(response) => Outcome::Answered(response),
-                Started::Suspended(suspended) => {
-                    let (answer, receiver) = oneshot::channel();
-                    let ticket = handlers.tasks.new_ticket();
-                    handlers.follow(py, suspended, ticket, answer);
-                    Outcome::Deferred(Deferred { ticket, answer: receiver })
-                }
-            });
-        } else {
-            oneshot::channel()
-        };
-        let ticket = handlers.tasks.new_ticket();
-        let exchange = Box::new(exchange);
-        handlers.shared.push_job(Job::Dispatch { handlers: handlers.clone(), exchange, ticket, answer });
-        Outcome::Deferred(Deferred { ticket, answer: receiver })
+        if !handlers.shared.holds_interpreter() {
+            let (ticket, answer, deferred) = handlers.defer();
+            handlers.shared.push_job(Job::Dispatch { handlers: handlers.clone(), exchange, ticket, answer });
+            return Outcome::Deferred(deferred);
+        }
+        handlers.shared.note_run_in_place();
+        Python::attach(|py| match handlers.start(py, exchange) {
+            Started::Answered(response) => Outcome::Answered(response),
+            Started::Suspended(suspended) => {
+                let (ticket, answer, deferred) = handlers.defer();
+                handlers.follow(py, suspended, ticket, answer);
+                Outcome::Deferred(deferred)
+            }
+        })
     }
 
     fn abandon(&self, ticket: u64) {
@@ -128,6 +163,11 @@ enum Started {
     Suspended(Suspended),
 }
 
+enum Called {
+    Answered(HttpResponse<Payload>),
+    Suspended(Py<PyAny>),
+}
+
 struct Suspended {
     task: Py<PyAny>,
     request: Py<Request>,
@@ -138,45 +178,50 @@ impl Handlers {
         self.app.clone_ref(py)
     }
 
-    /// Calls a handler, in a context of its own; an asynchronous one as a task, up to its first suspension.
-    fn start(self: &Arc<Self>, py: Python<'_>, exchange: Exchange) -> Started {
+    fn defer(&self) -> (u64, Answer, Deferred) {
+        let (answer, receiver) = oneshot::channel();
+        let ticket = self.tasks.new_ticket();
+        (ticket, answer, Deferred { ticket, answer: receiver })
+    }
+
+    /// Calls a handler; what it raises, or a panic under it, is answered too.
+    fn start(self: &Arc<Self>, py: Python<'_>, exchange: Arc<Exchange>) -> Started {
         let plan = &self.plans[exchange.route];
         let request = match Py::new(py, Request::new(exchange, self.clone())) {
             Ok(request) => request,
             Err(error) => {
                 error.write_unraisable(py, None);
-                return Started::Answered(internal_error(&cello_kernel::RequestId::default()));
+                return Started::Answered(internal_error(&RequestId::default()));
             }
         };
-        let mut suspended = None;
-        let response = self.settle(py, &request, || {
-            let context = self.context.bind(py).call_method0(intern!(py, "copy"))?;
-            let function = plan.function.bind(py);
-            if !plan.is_async {
-                let run = intern!(py, "run");
-                let returned = if plan.takes_request {
-                    context.call_method1(run, (function, &request))?
-                } else {
-                    context.call_method1(run, (function,))?
-                };
-                return into_response(&returned).map(Some);
-            }
-            let coroutine = if plan.takes_request { function.call1((&request,))? } else { function.call0()? };
-            let options = PyDict::new(py);
-            options.set_item(intern!(py, "loop"), &self.event_loop)?;
-            options.set_item(intern!(py, "context"), context)?;
-            options.set_item(intern!(py, "eager_start"), true)?;
-            let task = self.task_type.bind(py).call((coroutine,), Some(&options))?;
-            if task.call_method0(intern!(py, "done"))?.is_truthy()? {
-                return into_response(&task.call_method0(intern!(py, "result"))?).map(Some);
-            }
-            suspended = Some(task.unbind());
-            Ok(None)
-        });
-        match (response, suspended) {
-            (Some(response), _) => Started::Answered(response),
-            (None, Some(task)) => Started::Suspended(Suspended { task, request }),
-            (None, None) => Started::Answered(internal_error(&request.get().exchange().id)),
+        match catch_unwind(AssertUnwindSafe(|| self.call(plan, request.bind(py)))) {
+            Ok(Ok(Called::Answered(response))) => Started::Answered(response),
+            Ok(Ok(Called::Suspended(task))) => Started::Suspended(Suspended { task, request }),
+            Ok(Err(error)) => Started::Answered(self.failed(py, &request, error)),
+            Err(panic) => Started::Answered(self.failed(py, &request, panicked(&*panic))),
+        }
+    }
+
+    /// Calls a handler in a context of its own; an asynchronous one as a task, up to its first suspension.
+    fn call(&self, plan: &Plan, request: &Bound<'_, Request>) -> PyResult<Called> {
+        let py = request.py();
+        let context = self.copy_context.bind(py).call0()?;
+        let function = plan.function.bind(py);
+        if !plan.is_async {
+            let run = intern!(py, "run");
+            let returned = if plan.takes_request {
+                context.call_method1(run, (function, request))?
+            } else {
+                context.call_method1(run, (function,))?
+            };
+            return into_response(&returned).map(Called::Answered);
+        }
+        let coroutine = if plan.takes_request { function.call1((request,))? } else { function.call0()? };
+        let task = self.task_maker.start(&coroutine, &context)?;
+        if task.call_method0(intern!(py, "done"))?.is_truthy()? {
+            into_response(&task.call_method0(intern!(py, "result"))?).map(Called::Answered)
+        } else {
+            Ok(Called::Suspended(task.unbind()))
         }
     }
 
@@ -197,20 +242,6 @@ impl Handlers {
             && let Err(error) = task.call_method0(py, intern!(py, "cancel"))
         {
             error.write_unraisable(py, Some(task.bind(py)));
-        }
-    }
-
-    /// The response of `call`, or the one that its exception or panic stands for.
-    fn settle(
-        &self,
-        py: Python<'_>,
-        request: &Py<Request>,
-        call: impl FnOnce() -> PyResult<Option<HttpResponse<Payload>>>,
-    ) -> Option<HttpResponse<Payload>> {
-        match catch_unwind(AssertUnwindSafe(call)) {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => Some(self.failed(py, request, error)),
-            Err(panic) => Some(self.failed(py, request, panicked(&*panic))),
         }
     }
 
@@ -242,7 +273,7 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> PyErr {
     PyRuntimeError::new_err(format!("native code panicked: {}", words.unwrap_or("no message")))
 }
 
-fn internal_error(id: &cello_kernel::RequestId) -> HttpResponse<Payload> {
+fn internal_error(id: &RequestId) -> HttpResponse<Payload> {
     let detail = "The server failed to answer this request.";
     Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, instance: "" }.response(id)
 }
@@ -267,9 +298,12 @@ impl TaskDone {
         if answer.is_closed() {
             return; // the client has gone; the task was cancelled for it
         }
-        let result = || into_response(&task.call_method0(intern!(py, "result"))?).map(Some);
-        if let Some(response) = self.handlers.settle(py, &self.request, result) {
-            drop(answer.send(response));
-        }
+        let result = catch_unwind(AssertUnwindSafe(|| into_response(&task.call_method0(intern!(py, "result"))?)));
+        let response = match result {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => self.handlers.failed(py, &self.request, error),
+            Err(panic) => self.handlers.failed(py, &self.request, panicked(&*panic)),
+        };
+        drop(answer.send(response));
     }
 }

@@ -14,13 +14,13 @@ use crate::json;
 /// One HTTP request.
 #[pyclass(frozen, freelist = 128, module = "cello")]
 pub(crate) struct Request {
-    exchange: Exchange,
+    exchange: Arc<Exchange>,
     handlers: Arc<Handlers>,
     params: PyOnceLock<Py<PyDict>>,
 }
 
 impl Request {
-    pub(crate) fn new(exchange: Exchange, handlers: Arc<Handlers>) -> Self {
+    pub(crate) fn new(exchange: Arc<Exchange>, handlers: Arc<Handlers>) -> Self {
         Self { exchange, handlers, params: PyOnceLock::new() }
     }
 
@@ -72,14 +72,14 @@ impl Request {
 
     /// The whole body.
     fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.exchange.body.bytes())
+        PyBytes::new(py, self.exchange.body())
     }
 
     /// The body, parsed as JSON.
     ///
     /// Errors: MalformedJSON, a ValueError; where the handler lets it pass, the client gets a 400.
     fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json::decode(py, self.exchange.body.bytes())
+        json::decode(py, self.exchange.body())
     }
 
     fn __repr__(&self) -> String {

@@ -68,7 +68,7 @@ impl Response {
     #[staticmethod]
     #[pyo3(signature = (data, status = 200, headers = None))]
     fn json(data: &Bound<'_, PyAny>, status: u16, headers: Option<Headers>) -> PyResult<Self> {
-        Self::new(Bytes::from(json::encode(data)?), JSON, status, headers.map(|headers| headers.0))
+        Self::new(json::encode(data)?, JSON, status, headers.map(|headers| headers.0))
     }
 
     /// A response whose body is `content` as plain text in UTF-8.
@@ -127,7 +127,7 @@ pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<HttpResponse<P
     if value.is_instance_of::<PyTuple>() {
         return Err(PyTypeError::new_err("a handler returned a tuple: return a dict, list, str, bytes or Response"));
     }
-    Ok(with_type(Bytes::from(json::encode(value)?), JSON))
+    Ok(with_type(json::encode(value)?, JSON))
 }
 
 fn with_type(body: Bytes, content_type: HeaderValue) -> HttpResponse<Payload> {

@@ -8,7 +8,7 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::dispatch::{Bridge, Handlers, Plan, Tasks};
+use crate::dispatch::{Bridge, Handlers, Plan, TaskMaker, Tasks};
 use crate::event_loop::LoopCore;
 
 create_exception!(cello._kernel, BindError, PyOSError, "An address cannot be listened on; the words say why.");
@@ -77,9 +77,8 @@ impl Server {
             shared: event_loop.get().shared().clone(),
             plans,
             app,
-            event_loop: event_loop.clone().into_any().unbind(),
-            task_type: py.import("asyncio")?.getattr("Task")?.unbind(),
-            context: py.import("contextvars")?.call_method0("copy_context")?.unbind(),
+            task_maker: TaskMaker::new(event_loop.as_any())?,
+            copy_context: py.import("contextvars")?.call_method0("copy_context")?.getattr("copy")?.unbind(),
             on_error,
             on_drained,
             tasks: Tasks::default(),

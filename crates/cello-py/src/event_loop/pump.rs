@@ -1,8 +1,8 @@
 //! The task that gives Python its turns, and decides when the thread holds the interpreter.
 //!
 //! The thread is in one of two phases. *Without* the interpreter, connections are served natively; a request that
-//! needs Python is queued, and the pump attaches once for all that wait. If more is waiting right after that, the
-//! worker is busy, and the thread goes over to the phase *with* the interpreter: handlers are then called in place by
+//! needs Python is queued, and the pump attaches once for all that wait. If those were several, or more is waiting right
+//! after, the worker is busy, and the thread goes over to the phase *with* the interpreter: handlers are then called in place by
 //! the connections themselves. It ends at the first turn in which nothing needed Python, after one look at the
 //! operating system's events that did not wait for any.
 
@@ -53,12 +53,11 @@ impl Pump {
     pub(crate) async fn run(mut self) {
         loop {
             poll_fn(|context| self.poll_start(context)).await;
-            let mut is_first_turn = true;
+            let mut is_busy = false;
             loop {
                 let has_work = poll_fn(|context| Poll::Ready(self.look(context))).await;
-                if has_work {
-                    Python::attach(|py| self.turn(py));
-                }
+                let requests = if has_work { Python::attach(|py| self.turn(py)) } else { 0 };
+                is_busy |= requests > 1;
                 let ran_in_place = self.shared.take_ran_in_place();
                 if self.shared.finish_if_stopping() {
                     break;
@@ -70,10 +69,10 @@ impl Pump {
                     }
                 } else if !has_work {
                     break;
-                } else if !is_first_turn {
+                } else if is_busy {
                     self.shared.phase_over.notify_one();
                 }
-                is_first_turn = false;
+                is_busy = true;
                 // Resumes after the connections have run and the driver was polled without waiting.
                 tokio::task::yield_now().await;
             }
@@ -117,23 +116,29 @@ impl Pump {
     }
 
     /// Gives Python one turn: queued requests, the selector's events, due timers, and the callbacks ready by then.
-    fn turn(&mut self, py: Python<'_>) {
-        let Some(running) = self.shared.running(py) else { return };
-        for job in self.shared.take_jobs() {
+    /// Returns the number of requests.
+    fn turn(&mut self, py: Python<'_>) -> usize {
+        let Some(running) = self.shared.running(py) else { return 0 };
+        let jobs = self.shared.take_jobs();
+        let requests = jobs.len();
+        for job in jobs {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.run(py))) {
                 panicked(&*panic).write_unraisable(py, None);
             }
         }
         if let Err(error) = py.check_signals().and_then(|()| self.collect_events(py, &running)) {
-            return self.shared.fail(error);
+            self.shared.fail(error);
+            return requests;
         }
         self.shared.collect_due_timers(now_s());
         for _ in 0..self.shared.ready_len() {
             let Some(ready) = self.shared.pop_ready() else { break };
             if let Err(error) = run_ready(py, &ready, &running) {
-                return self.shared.fail(error);
+                self.shared.fail(error);
+                break;
             }
         }
+        requests
     }
 
     /// Has the standard selector hand its events to the loop, until it has none.

@@ -12,11 +12,12 @@ use super::MAX_DEPTH;
 /// Parses a document (RFC 8259).
 ///
 /// # Errors
-/// ValueError where it is malformed or nests deeper than 128.
+/// MalformedJSON where it is malformed or nests deeper than 128.
 pub(crate) fn decode<'py>(py: Python<'py>, document: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     let mut scratch = document.to_vec(); // the parser writes into its input
     match simd_json::to_tape(&mut scratch) {
-        Ok(tape) => Walk { py, nodes: tape.0.iter() }.value(0),
+        // What can be wrong with a tape is its depth: the exact parser has the words for it.
+        Ok(tape) => Walk { py, nodes: tape.0.iter() }.value(0).or_else(|_| decode_exactly(py, document)),
         Err(_) => decode_exactly(py, document),
     }
 }

@@ -1,5 +1,8 @@
 //! Python objects to JSON.
 
+use std::cell::Cell;
+
+use bytes::Bytes;
 use cello_kernel::write_json_string;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -7,14 +10,27 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use super::MAX_DEPTH;
 
+/// The scratch buffer is kept up to this size; what is longer leaves with its own.
+const SCRATCH_BYTES: usize = 64 << 10;
+
 /// Serialises a value, compactly and with keys in their own order (RFC 8259).
 ///
 /// # Errors
 /// TypeError for a value or key of another type, ValueError for NaN, infinities and deeper nesting than 128.
-pub(crate) fn encode(value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    let mut out = Vec::with_capacity(256);
-    write(value, &mut out, 0)?;
-    Ok(out)
+pub(crate) fn encode(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    thread_local! {
+        // One copy into a body of the right size is cheaper than an allocation that has to guess it.
+        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    let mut out = SCRATCH.take();
+    out.clear();
+    let written = write(value, &mut out, 0);
+    if out.len() > SCRATCH_BYTES {
+        return written.map(|()| Bytes::from(out));
+    }
+    let body = written.map(|()| Bytes::copy_from_slice(&out));
+    SCRATCH.set(out);
+    body
 }
 
 fn write(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult<()> {
@@ -46,7 +62,10 @@ fn write_subclass(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> 
         write_json_string(out, text.to_str()?);
         Ok(())
     } else if let Ok(dict) = value.cast::<PyDict>() {
-        write_dict(dict, out, depth)
+        // dict's own iteration knows nothing of the order that an OrderedDict keeps; a copy takes it over.
+        let plain = PyDict::new(value.py());
+        plain.update(dict.as_mapping())?;
+        write_dict(&plain, out, depth)
     } else if let Ok(tuple) = value.cast::<PyTuple>() {
         write_items(tuple.iter(), out, depth)
     } else if let Ok(list) = value.cast::<PyList>() {

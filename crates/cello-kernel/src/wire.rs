@@ -1,0 +1,110 @@
+//! A connection's bytes: reported to the watch, and sent together where several answers are ready at once.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::watch::Watch;
+
+/// How much is held back for one write; what is longer is not copied.
+const HELD_BYTES: usize = 8 << 10;
+
+/// Both hyper and the connection's task have one: hyper writes answers, and the task sends them when hyper has no more
+/// to write. hyper's own `pipeline_flush` keeps what it has written for as long as it holds bytes that it has not
+/// parsed: an answer that closes the connection is lost, others wait for the end of the next head, and all that is
+/// pipelined is answered in memory however slowly the client reads.
+#[derive(Clone)]
+pub(crate) struct Wire(Arc<Mutex<Ends>>);
+
+struct Ends {
+    stream: TcpStream,
+    watch: Arc<Watch>,
+    held: Vec<u8>,
+    /// hyper has written all that it has.
+    is_complete: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
+        Self(Arc::new(Mutex::new(Ends { stream, watch, held: Vec::new(), is_complete: true })))
+    }
+
+    /// Sends what is held.
+    pub(crate) fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ends().poll_send(context)
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ends {
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            let poll = Pin::new(&mut self.stream).poll_write(context, &self.held);
+            note(&self.watch, self.held.len(), &poll);
+            let written = ready!(poll)?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.held.drain(..written);
+        }
+        if self.is_complete {
+            self.watch.note_flush();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn note(watch: &Watch, count: usize, poll: &Poll<io::Result<usize>>) {
+    match poll {
+        Poll::Ready(Ok(written)) => watch.note_write(*written < count, true),
+        Poll::Ready(Err(_)) => {}
+        Poll::Pending => watch.note_write(true, false),
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let ends = &mut *self.ends();
+        let before = buffer.filled().len();
+        let poll = Pin::new(&mut ends.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            ends.watch.note_read();
+        }
+        poll
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let ends = &mut *self.ends();
+        ends.is_complete = false;
+        if ends.held.len() + bytes.len() > HELD_BYTES {
+            ready!(ends.poll_send(context))?;
+        }
+        if bytes.len() > HELD_BYTES {
+            let poll = Pin::new(&mut ends.stream).poll_write(context, bytes);
+            note(&ends.watch, bytes.len(), &poll);
+            return poll;
+        }
+        ends.held.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ends().is_complete = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ends = &mut *self.ends();
+        ready!(ends.poll_send(context))?;
+        Pin::new(&mut ends.stream).poll_shutdown(context)
+    }
+}
