@@ -1,7 +1,9 @@
-"""Fixtures of every package's tests."""
+"""Fixtures of every package's tests, and the rule that nothing is skipped where everything is there."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +11,35 @@ from serving import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from serving import Serve
+
+ROOT = Path(__file__).parent
+REQUIRE_ALL = os.environ.get("CELLO_REQUIRE_SERVICES") == "1"
+ALLOWED_SKIPS = (ROOT / "tests" / "allowed_skips.txt").read_text().splitlines()
+
+skipped: list[str] = []
+
+
+def pytest_configure() -> None:
+    """A change of the kernel is never tested against a stale build."""
+    built = next((ROOT / "packages/cello-core/src/cello").glob("_kernel*.so"), None)
+    newest = max(path.stat().st_mtime for path in ROOT.glob("crates/*/src/**/*.rs"))
+    if built is None or built.stat().st_mtime < newest:
+        raise pytest.UsageError("the native kernel is older than its sources: `hatch run build`, or `hatch run test`")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Notes what was skipped, or failed as expected."""
+    if report.skipped and report.nodeid not in ALLOWED_SKIPS:
+        skipped.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails the run for a skip, where all services are promised to be there."""
+    if REQUIRE_ALL and skipped:
+        print(f"\nskipped, with CELLO_REQUIRE_SERVICES=1: {', '.join(skipped)}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture

@@ -60,9 +60,7 @@ class Server:
     banner: list[str] = field(default_factory=list[str])
 
     @classmethod
-    def start(
-        cls, folder: Path, source: str, *arguments: str, environment: Mapping[str, str] | None = None
-    ) -> Server:
+    def start(cls, folder: Path, source: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Server:
         """Writes the source to a file and runs it with `--port 0 --no-logs` and the given arguments."""
         script = folder / "app.py"
         script.write_text(textwrap.dedent(source))

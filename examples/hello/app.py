@@ -8,7 +8,7 @@ app = App()
 
 
 @app.get("/")
-def hello(request: Request) -> dict[str, str]:
+def hello() -> dict[str, str]:
     return {"message": "Hello, Cello!"}
 
 

@@ -15,7 +15,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
 use crate::body::{BodyError, Payload, read_body};
-use crate::exchange::{Deferred, Exchange, Forgotten, Outcome, Reply};
+use crate::exchange::{Exchange, Forgotten, Outcome, Reply};
 use crate::framing;
 use crate::problem::Problem;
 use crate::router::{Found, Params, RouteId};
@@ -56,7 +56,9 @@ impl HttpService {
             return match state.application.dispatch(exchange.clone()) {
                 Outcome::Answered(response) => Answer::Ready(response),
                 Outcome::Deferred(deferred) => {
-                    Answer::Later(Box::pin(wait(state.clone(), watch.clone(), exchange.clone(), deferred)))
+                    // Made here, not when the future is first polled: the client may have gone by then.
+                    let reply = Reply::new(deferred, state.application.clone());
+                    Answer::Later(Box::pin(wait(watch.clone(), exchange.clone(), reply)))
                 }
             };
         }
@@ -206,7 +208,10 @@ async fn receive(
             exchange.set_body(body);
             return match server.application.dispatch(exchange.clone()) {
                 Outcome::Answered(response) => response,
-                Outcome::Deferred(deferred) => wait(server, watch, exchange, deferred).await,
+                Outcome::Deferred(deferred) => {
+                    let reply = Reply::new(deferred, server.application.clone());
+                    wait(watch, exchange, reply).await
+                }
             };
         }
         Err(error) => error,
@@ -225,8 +230,7 @@ async fn receive(
 }
 
 /// Waits for the application's answer, as long as the handler's timeout allows.
-async fn wait(server: Arc<State>, watch: Arc<Watch>, exchange: Arc<Exchange>, deferred: Deferred) -> Response<Payload> {
-    let reply = Reply::new(deferred, server.application.clone());
+async fn wait(watch: Arc<Watch>, exchange: Arc<Exchange>, reply: Reply) -> Response<Payload> {
     let detail = match watch.unless_expired(reply).await {
         Ok(Ok(response)) => return response,
         Ok(Err(Forgotten)) => "The application stopped before it had an answer.",

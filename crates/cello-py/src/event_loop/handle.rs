@@ -10,22 +10,24 @@ use pyo3::{PyTraverseError, intern};
 
 use super::shared::Shared;
 
-/// A function, its arguments and the context it runs in; given away once, when it runs or is cancelled.
+/// A function and its arguments; given away once, when it runs or is cancelled.
 struct Callback {
     function: Py<PyAny>,
     args: Py<PyTuple>,
-    context: Py<PyAny>,
 }
 
 /// A callback that may still be cancelled.
 pub(crate) struct Cancellable {
     callback: Mutex<Option<Callback>>,
+    /// Kept after the run: what the callback raises is reported in it.
+    context: Py<PyAny>,
     is_cancelled: AtomicBool,
 }
 
 impl Cancellable {
     pub(crate) fn new(function: Py<PyAny>, args: Py<PyTuple>, context: Py<PyAny>) -> Self {
-        Self { callback: Mutex::new(Some(Callback { function, args, context })), is_cancelled: AtomicBool::new(false) }
+        let callback = Mutex::new(Some(Callback { function, args }));
+        Self { callback, context, is_cancelled: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Callback>> {
@@ -39,8 +41,8 @@ impl Cancellable {
     pub(crate) fn run(&self, py: Python<'_>) -> Result<(), (PyErr, String)> {
         // Bound to a name of its own: the lock must be free while the callback runs, which may cancel this handle.
         let taken = self.lock().take();
-        let Some(Callback { function, args, context }) = taken else { return Ok(()) };
-        let (function, args, context) = (function.bind(py), args.bind(py), context.bind(py));
+        let Some(Callback { function, args }) = taken else { return Ok(()) };
+        let (function, args, context) = (function.bind(py), args.bind(py), self.context.bind(py));
         let run = intern!(py, "run");
         let result = match args.len() {
             0 => context.call_method1(run, (function,)),
@@ -65,10 +67,6 @@ impl Cancellable {
         self.is_cancelled.load(Relaxed)
     }
 
-    fn context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.lock().as_ref().map(|callback| callback.context.clone_ref(py))
-    }
-
     fn describe(&self, py: Python<'_>, kind: &str) -> String {
         let function = self.lock().as_ref().map(|callback| callback.function.clone_ref(py));
         match function {
@@ -85,9 +83,8 @@ impl Cancellable {
         {
             visit.call(&callback.function)?;
             visit.call(&callback.args)?;
-            visit.call(&callback.context)?;
         }
-        Ok(())
+        visit.call(&self.context)
     }
 }
 
@@ -111,9 +108,9 @@ impl Handle {
         self.0.is_cancelled()
     }
 
-    /// The context the callback is to run in; None once it ran.
-    fn get_context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.0.context(py)
+    /// The context the callback runs in.
+    fn get_context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.0.context.clone_ref(py)
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
@@ -164,9 +161,9 @@ impl TimerHandle {
         self.when_s
     }
 
-    /// The context the callback is to run in; None once it ran.
-    fn get_context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.callback.context(py)
+    /// The context the callback runs in.
+    fn get_context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.callback.context.clone_ref(py)
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

@@ -101,6 +101,20 @@ impl LoopCore {
     }
 }
 
+/// Drops the runtime with its tasks. It may be called on another runtime's thread: by a callback of another loop.
+fn let_go(runtime: Option<Arc<Runtime>>) {
+    if let Some(runtime) = runtime.and_then(Arc::into_inner) {
+        runtime.shutdown_background();
+    }
+}
+
+/// A loop that nobody has closed goes with what it has in hand.
+impl Drop for LoopCore {
+    fn drop(&mut self) {
+        let_go(self.lock_runtime().take());
+    }
+}
+
 fn context_or_copy(py: Python<'_>, context: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
     static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     match context {
@@ -214,7 +228,7 @@ impl LoopCore {
     fn _close_native(&self, py: Python<'_>) {
         let runtime = self.lock_runtime().take();
         // Tasks hold nothing of Python's, and dropping them must not wait for who has the interpreter.
-        py.detach(|| drop(runtime));
+        py.detach(|| let_go(runtime));
         self.shared.close();
         let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
         drop(handlers);

@@ -8,6 +8,7 @@ from cello.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from inspect import Signature
     from typing import Any
 
 __all__ = ["Plan", "Route", "compose", "where"]
@@ -43,26 +44,18 @@ def compose(routes: Iterable[Route]) -> list[Plan]:
         first = plans.get((method, path))
         if first is not None:
             raise StartError(f"{method} {path} has two handlers: {where(first.handler)} and {where(handler)}")
-        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-            getattr(handler, "__call__", None)  # noqa: B004: the method is wanted, not whether it is there
-        )
+        called = handler if inspect.isroutine(handler) else getattr(type(handler), "__call__", handler)  # noqa: B004 - the method itself is wanted
+        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
         takes_request = _takes_request(inspect.signature(handler), handler, f"{method} {path}")
         plans[method, path] = Plan(method, path, handler, is_async, takes_request)
     return list(plans.values())
 
 
-def _takes_request(signature: Any, handler: Callable[..., Any], route: str) -> bool:
-    positional = (
-        signature.empty,
-        [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)],
-    )[1]
-    missing = [
-        parameter.name
-        for parameter in signature.parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        and parameter not in positional[:1]
-    ]
+def _takes_request(signature: Signature, handler: Callable[..., Any], route: str) -> bool:
+    parameters = list(signature.parameters.values())
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    missing = [p.name for p in named if p.default is p.empty and p not in positional[:1]]
     if missing:
         raise StartError(
             f"the handler {where(handler)} of {route} wants {', '.join(missing)}, which nothing provides: "

@@ -12,12 +12,9 @@ import selectors
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
 from cello._kernel import LoopCore
-
-if TYPE_CHECKING:
-    from typing import Any
 
 __all__ = ["EventLoop"]
 
@@ -25,19 +22,23 @@ __all__ = ["EventLoop"]
 class EventLoop(LoopCore, asyncio.SelectorEventLoop):
     """An asyncio event loop that a kernel's server can share its thread with."""
 
-    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+    # The native base takes what its heirs are made with, whatever it is.
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]
+        self, selector: selectors.BaseSelector | None = None
+    ) -> None:
         self._own_selector = selector or selectors.DefaultSelector()
         self._signals: tuple[socket.socket, socket.socket] | None = None
         super().__init__(self._own_selector)
-        asyncio.SelectorEventLoop.__init__(self, self._own_selector)
 
     def run_forever(self) -> None:
         """Runs until stop() is called."""
-        self._wake_on_signals()
+        if not self.is_closed() and not self.is_running():
+            self._wake_on_signals()
         try:
             super().run_forever()
         finally:
-            self._sleep_through_signals()
+            if not self.is_running():  # inside its own run, the loop has refused this one
+                self._sleep_through_signals()
 
     def stop(self) -> None:
         """Ends run_forever() after the turn it is at."""
@@ -88,8 +89,6 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         far.close()
 
 
-def _swallow(readable: socket.socket) -> Any:
-    try:
+def _swallow(readable: socket.socket) -> None:
+    with suppress(BlockingIOError):
         readable.recv(4096)
-    except BlockingIOError:
-        pass

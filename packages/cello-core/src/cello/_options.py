@@ -67,9 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", help="port to listen on, 0 for any that is free (8000)")
     parser.add_argument("--env", help="development or production: decides the defaults below (development)")
-    parser.add_argument(
-        "--debug", action="store_true", default=None, help="show errors to clients (on in development)"
-    )
+    parser.add_argument("--debug", action="store_true", default=None, help="show errors to clients (on in development)")
     parser.add_argument(
         "--no-logs", dest="logs", action="store_false", default=None, help="no line for each request (on in production)"
     )
@@ -111,7 +109,7 @@ def _port(value: Any, source: str) -> int:
 def _environment(value: Any, source: str) -> str:
     if value not in _ENVIRONMENTS:
         raise OptionError(f"{source} is {value!r}: use {' or '.join(_ENVIRONMENTS)}")
-    return value
+    return str(value)
 
 
 def _flag(value: Any, source: str) -> bool:

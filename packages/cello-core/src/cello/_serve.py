@@ -15,8 +15,10 @@ from cello._loop import EventLoop
 from cello.errors import StartError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
+    from cello._handler import Plan
     from cello._options import Options
     from cello.app import App
 
@@ -43,7 +45,7 @@ def serve(app: App, options: Options) -> None:
         runner.run(_live(app, options, listener, plans, loop))
 
 
-async def _live(app: App, options: Options, listener: Listener, plans: list, loop: EventLoop) -> None:
+async def _live(app: App, options: Options, listener: Listener, plans: list[Plan], loop: EventLoop) -> None:
     stopping = asyncio.Event()
     forget_signals = _listen_to_signals(loop, stopping)
     try:
@@ -71,14 +73,14 @@ async def _live(app: App, options: Options, listener: Listener, plans: list, loo
         forget_signals()
 
 
-def _listen_to_signals(loop: EventLoop, stopping: asyncio.Event):
+def _listen_to_signals(loop: EventLoop, stopping: asyncio.Event) -> Callable[[], None]:
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     interrupts = 0
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
         # The loop's own handler asks for the stop. This one runs even while a handler keeps the loop from its turn.
         nonlocal interrupts
         interrupts += 1

@@ -1,0 +1,70 @@
+"""Suites that judge a server from outside: HTTP/1.1 framing and smuggling, and slow clients."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from serving import Serve, Server
+
+SUITES = Path(__file__).parent.parent / "conformance"
+
+APP = """
+    from cello import App
+
+    app = App()
+
+    @app.route("/", methods=["GET", "POST"])
+    def root(request):
+        return {"received": len(request.body())}
+
+    app.run()
+"""
+
+
+def passed(server: Server, *command: str, timeout_s: float, **environment: str) -> dict[str, tuple[int, int]]:
+    """Runs a suite; its verdicts by name, as (passed, total)."""
+    result = subprocess.run(
+        [*command[:-1], str(SUITES / command[-1]), server.host, str(server.port), "/"],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+    print(result.stdout, result.stderr)
+    verdicts = re.findall(r"^([a-z0-9-]+): (\d+)/(\d+)$", result.stdout, re.MULTILINE)
+    return {name: (int(good), int(total)) for name, good, total in verdicts}
+
+
+@pytest.mark.timeout(180)
+def test_every_must_of_http_1_1_is_kept(serve: Serve) -> None:
+    verdicts = passed(serve(APP), sys.executable, "http1.py", timeout_s=170)
+    assert verdicts["http1"] == (94, 94)
+    assert verdicts["http1-should"] >= (15, 17)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_slow_clients_are_let_go_in_time(serve: Serve) -> None:
+    cases = "slowloris-headers slowloris-request-line silent-connection"
+    options = {"HTTP1_SLOW": "1", "HTTP1_HEADER_TIMEOUT": "10", "HTTP1_ONLY": cases}
+    verdicts = passed(serve(APP), sys.executable, "http1.py", timeout_s=170, **options)
+    assert verdicts["http1"] == (3, 3)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_slow_headers_bodies_and_readers_keep_nobody_else_waiting(serve: Serve) -> None:
+    if shutil.which("slowhttptest") is None:
+        pytest.skip("slowhttptest is not installed")
+    verdicts = passed(serve(APP), "bash", "slow.sh", timeout_s=170)
+    assert verdicts["slow"] == (3, 3)
