@@ -1,0 +1,53 @@
+"""Cello as its documents show it, with every default: limits, timeouts and checks are on."""
+
+# ruff: noqa: ARG001 (a handler is given the request, wanted or not)
+
+import asyncio
+import os
+
+import spin
+from cello import App, Request
+
+app = App()
+
+
+@app.get("/")
+def hello(request: Request) -> dict[str, str]:
+    """Answer from a `def`."""
+    return {"message": "Hello, World!"}
+
+
+@app.get("/async")
+async def hello_async(request: Request) -> dict[str, str]:
+    """Answer from an `async def`."""
+    return {"message": "Hello, World!"}
+
+
+@app.get("/sleep")
+async def sleep(request: Request) -> dict[str, str]:
+    """Answer after 50 ms."""
+    await asyncio.sleep(0.05)
+    return {"message": "Hello, World!"}
+
+
+@app.get("/text")
+def text(request: Request) -> str:
+    """Answer with text where hello answers with JSON."""
+    return "Hello, you wide open world!"
+
+
+@app.get("/numbers")
+def numbers(request: Request) -> dict[str, object]:
+    """Answer with other JSON of hello's size."""
+    return {"id": 42, "x": 0.5, "all": [1, 2]}
+
+
+@app.get("/users/{id}")
+def user(request: Request) -> dict[str, str]:
+    """Answer from a path parameter."""
+    return {"user": request.params["id"]}
+
+
+if __name__ == "__main__":
+    spin.start()
+    app.run(host="127.0.0.1", port=int(os.environ["BENCH_PORT"]), env="production", logs=False)

@@ -1,0 +1,37 @@
+# type: ignore  # Its framework is installed in its own environment only.
+"""The public cello-framework 1.0.1 on its own server."""
+
+# ruff: noqa: ARG001 (a handler is given the request, wanted or not)
+
+import asyncio
+import os
+from typing import Any
+
+import spin
+from cello import App
+
+app = App()
+
+
+@app.get("/")
+def hello(request: Any) -> dict[str, str]:
+    """Answer from a `def`."""
+    return {"message": "Hello, World!"}
+
+
+@app.get("/async")
+async def hello_async(request: Any) -> dict[str, str]:
+    """Answer from an `async def`."""
+    return {"message": "Hello, World!"}
+
+
+@app.get("/sleep")
+async def sleep(request: Any) -> dict[str, str]:
+    """Answer after 50 ms."""
+    await asyncio.sleep(0.05)
+    return {"message": "Hello, World!"}
+
+
+if __name__ == "__main__":
+    spin.start()
+    app.run(host="127.0.0.1", port=int(os.environ["BENCH_PORT"]), workers=1, env="production", logs=False)

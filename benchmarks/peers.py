@@ -1,0 +1,52 @@
+"""The servers of `peers.toml`: how each is started, and where its environment lies."""
+
+import os
+import shutil
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+HERE = Path(__file__).resolve().parent
+CACHE = Path(os.environ.get("BENCH_CACHE", "/tmp/bench"))
+
+Kind = Literal["subject", "limit", "peer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One server beside which, or as which, Cello is measured."""
+
+    name: str
+    command: list[str]
+    kind: Kind = "peer"
+    environment: str = ""
+    packages: list[str] = field(default_factory=list[str])
+    lacks: dict[str, str] = field(default_factory=dict[str, str])
+    note: str = ""
+
+    @property
+    def venv(self) -> Path:
+        """The virtual environment that only this server uses."""
+        return CACHE / "venvs" / (self.environment or self.name)
+
+    @property
+    def requirements(self) -> Path:
+        """The pinned versions of its environment."""
+        return HERE / "requirements" / f"{self.name}.txt"
+
+    def command_line(self, port: int, python: Path | None) -> list[str]:
+        """Fill in the command; `python` replaces the environment of a subject."""
+        bin_folder = python.parent if python and self.kind == "subject" else self.venv / "bin"
+        return [part.format(bin=bin_folder, cache=CACHE, port=port) for part in self.command]
+
+    def why_missing(self, python: Path | None) -> str:
+        """Say why the server cannot be started, or nothing where it can."""
+        program = self.command_line(0, python)[0]
+        return "" if shutil.which(program) else f"{Path(program).name} of {self.name} is not built"
+
+
+def load_peers() -> dict[str, Peer]:
+    """Read `peers.toml`, in its order."""
+    tables = cast("dict[str, dict[str, Any]]", tomllib.loads((HERE / "peers.toml").read_text()))
+    return {name: Peer(name, **table) for name, table in tables.items()}

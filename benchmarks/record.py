@@ -1,0 +1,108 @@
+"""The shape of what a run leaves behind, its writing and its reading."""
+
+import json
+from pathlib import Path
+from typing import TypedDict, cast
+
+from peers import HERE
+
+RESULTS = HERE / "results"
+
+
+class Sample(TypedDict):
+    """One server under one workload in one round."""
+
+    round: int
+    workload: str
+    server: str
+    cpu_us: float
+    requests_per_s: float
+    p50_us: int
+    p99_us: int
+    requests: int
+    duration_s: float
+    bytes_per_answer: float
+    errors: int
+    server_cores: float
+    load_cores: float
+    foreign_share: float
+
+
+class Start(TypedDict):
+    """A server at its first answer."""
+
+    ready_s: float
+    resident_bytes: int
+    processes: int
+
+
+class Memory(TypedDict):
+    """Cello's resident memory over its first million requests."""
+
+    start_bytes: int
+    after_100_000_bytes: int
+    after_1_000_000_bytes: int
+
+
+class ImportCost(TypedDict):
+    """CPU of an interpreter that imports `cello` and of one that does not, run for run."""
+
+    bare_s: list[float]
+    importing_s: list[float]
+
+
+class Remark(TypedDict):
+    """What is to be known about one server under one workload."""
+
+    server: str
+    workload: str
+    text: str
+
+
+class Described(TypedDict):
+    """How a server was started."""
+
+    kind: str
+    command: list[str]
+    note: str
+
+
+class Record(TypedDict):
+    """A whole run. `unpublishable` says why its figures may not be published; it is empty where they may."""
+
+    date: str
+    unpublishable: list[str]
+    commit: str
+    is_dirty: bool
+    command: str
+    machine: dict[str, str]
+    versions: dict[str, str]
+    settings: dict[str, float]
+    durations_s: dict[str, float]
+    servers: dict[str, Described]
+    workloads: list[str]
+    starts: dict[str, Start]
+    samples: list[Sample]
+    memory: Memory | None
+    import_cost: ImportCost | None
+    notes: list[Remark]
+    missing: list[Remark]
+
+
+def write(record: Record, path: Path) -> None:
+    """Write a run as JSON, one line a sample."""
+    text = json.dumps(record | {"samples": "SAMPLES"}, indent=1, ensure_ascii=False)
+    samples = ",\n  ".join(json.dumps(sample) for sample in record["samples"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.replace('"SAMPLES"', f"[\n  {samples}\n ]") + "\n")
+
+
+def read(path: Path) -> Record:
+    """Read a run."""
+    return cast("Record", json.loads(path.read_text()))
+
+
+def newest_publishable() -> Path | None:
+    """Find the last run in `results/` whose figures may be published."""
+    newest_first = sorted(RESULTS.glob("*.json"), reverse=True)
+    return next((path for path in newest_first if not read(path)["unpublishable"]), None)

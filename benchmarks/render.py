@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Renders RESULTS.md from the newest run that may be published."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+import record
+from peers import HERE
+from record import Record, Sample
+from targets import MEGABYTE, Figure, ratio, ratios, samples_of, spread, verdicts
+from workloads import WORKLOADS, Workload
+
+PAGE = HERE / "RESULTS.md"
+NOTHING_YET = """\
+# Results
+
+No run of the default release wheel has been published yet; README.md says how to make one.
+"""
+CAVEATS = """\
+- CPU per request decides: user plus system time of all processes of the server, by the requests that were answered.
+  Requests per second depend on who else uses the machine, and near 1.00 load cores it is wrk that limits them.
+- A figure is the median of the rounds. A ratio is taken within each round, and is then the median of the rounds.
+- "Ahead" is by more than the spread: how far a second, identical Cello is from the first in the same run, the highest
+  and the lowest round left out.
+- Bare hyper has no router, no timeouts and no limits; Cello runs with all its defaults.
+- wrk waits for an answer before it sends again, on loopback, on the core beside the server's. It has no latency to
+  give where requests are pipelined.
+- Beside busy threads, their CPU is left out of the server's.
+- Memory is resident and counts shared pages in each process.
+"""
+
+SPREAD_FIGURES: tuple[tuple[Figure, str], ...] = (("cpu_us", "CPU"), ("p99_us", "p99"))
+REPRODUCTION = """\
+## Reproduction
+
+```
+hatch run bench   # builds everything, then measures
+hatch run gen     # renders this page
+```
+"""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str = "---:") -> list[str]:
+    """Lay out a Markdown table; `align` is that of all columns but the first."""
+    ruler = ["---", *[align] * (len(head) - 1)]
+    return [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in (head, ruler, *rows)] + [""]
+
+
+def times(value: float | None) -> str:
+    """Show a ratio."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+def middle(
+    samples: Sequence[Sample], figure: Literal["cpu_us", "requests_per_s", "p99_us", "server_cores", "load_cores"]
+) -> float:
+    """Give the median of one figure."""
+    return median(sample[figure] for sample in samples)
+
+
+def workload_rows(run: Record, workload: Workload) -> list[list[str]]:
+    """Make a row for each server, the cheapest first and those without figures last."""
+    measured: list[tuple[float, list[str]]] = []
+    absent: list[list[str]] = []
+    for server in run["servers"]:
+        samples = list(samples_of(run, server, workload.name).values())
+        if not samples:
+            if any(gap["server"] == server and gap["workload"] == workload.name for gap in run["missing"]):
+                absent.append([server, *["-"] * 8])
+            continue
+        cpu_us = middle(samples, "cpu_us")
+        p99_us = middle(samples, "p99_us")
+        row = [
+            server,
+            f"{cpu_us:.2f}",
+            times(ratio(run, "bare-hyper", server, workload.name)),
+            times(ratio(run, server, "cello", workload.name)),
+            f"{middle(samples, 'requests_per_s'):,.0f}",
+            f"{p99_us / 1000:.2f}" if workload.has_latency else "-",
+            str(sum(sample["errors"] for sample in samples)),
+            f"{middle(samples, 'server_cores'):.2f}",
+            f"{middle(samples, 'load_cores'):.2f}",
+        ]
+        measured.append((cpu_us, row))
+    return [row for _, row in sorted(measured, key=lambda pair: pair[0])] + absent
+
+
+def peer_sections(run: Record) -> list[str]:
+    """Show every workload that has peers."""
+    head = ["server", "CPU µs/request", "of bare hyper", "x Cello's CPU", "requests/s", "p99 ms", "errors"]
+    head += ["server cores", "load cores"]
+    lines: list[str] = []
+    for workload in (WORKLOADS[name] for name in run["workloads"]):
+        rows = workload_rows(run, workload)
+        if workload.is_for_subject_only or not rows:
+            continue
+        lines += [f"## {workload.title[0].upper()}{workload.title[1:]}", "", *table(head, rows)]
+        figures = SPREAD_FIGURES if workload.has_latency else SPREAD_FIGURES[:1]
+        spreads = [
+            f"{own:.1%} of its {called}"
+            for figure, called in figures
+            if (own := spread(run, workload.name, figure)) is not None
+        ]
+        if spreads:
+            lines += [f"Cello's spread against itself: {' and '.join(spreads)}.", ""]
+    return lines
+
+
+def shape_section(run: Record) -> list[str]:
+    """Show Cello's other handlers beside its hello."""
+    hello = samples_of(run, "cello", "shape_hello")
+    rows: list[list[str]] = []
+    for workload in WORKLOADS.values():
+        samples = samples_of(run, "cello", workload.name)
+        if workload.is_for_subject_only and samples and hello:
+            over = ratios(samples, hello, "cpu_us")
+            cpu_us = middle(list(samples.values()), "cpu_us")
+            rows.append([workload.title, f"`{workload.path}`", f"{cpu_us:.2f}", f"{median(over):.3f}" if over else "-"])
+    head = ["handler", "path", "CPU µs/request", "x hello"]
+    return ["## Other handlers of similar size", "", *table(head, rows)] if rows else []
+
+
+def start_section(run: Record) -> list[str]:
+    """Show each server at its start, and Cello's memory over a million requests."""
+    rows = [
+        [server, f"{start['resident_bytes'] / MEGABYTE:.1f}", str(start["processes"]), f"{start['ready_s']:.2f}"]
+        for server, start in run["starts"].items()
+    ]
+    lines = ["## Memory and start", "", *table(["server", "MB at start", "processes", "s to the first answer"], rows)]
+    if memory := run["memory"]:
+        lines += [
+            f"Cello: {memory['start_bytes'] / MEGABYTE:.1f} MB at start,"
+            f" {memory['after_100_000_bytes'] / MEGABYTE:.1f} MB after 100,000 requests,"
+            f" {memory['after_1_000_000_bytes'] / MEGABYTE:.1f} MB after 1,000,000.",
+            "",
+        ]
+    return lines
+
+
+def remarks(run: Record) -> list[str]:
+    """List what a reader must know about single servers, and everything that is missing."""
+    lines = ["## Notes", ""]
+    lines += [f"- **{name}**: {server['note']}." for name, server in run["servers"].items() if server["note"]]
+    lines += [f"- **{note['server']}**, {note['workload']}: {note['text']}." for note in run["notes"]]
+    lines.append("")
+    if run["missing"]:
+        grouped: dict[tuple[str, str], list[str]] = {}
+        for gap in run["missing"]:
+            grouped.setdefault((gap["server"], gap["text"]), []).append(gap["workload"])
+        rows = [[server, ", ".join(workloads), text] for (server, text), workloads in grouped.items()]
+        lines += ["## Not measured", "", *table(["server", "workloads", "why"], rows, align="---")]
+    return lines
+
+
+def provenance_section(run: Record) -> list[str]:
+    """Say where the figures come from and how to make them again."""
+    machine, settings, durations_s = run["machine"], run["settings"], run["durations_s"]
+    foreign_share = median([sample["foreign_share"] for sample in run["samples"]] or [0])
+    return [
+        "## Where the figures come from",
+        "",
+        f"- {run['date']}, commit `{run['commit']}`{', with changes that are not in it' if run['is_dirty'] else ''}.",
+        f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory']},"
+        f" Linux {machine['kernel']}, {machine['system']}.",
+        f"- {settings['rounds']:.0f} rounds of {settings['duration_s']:.0f} s (the sleep twice that, the busy threads"
+        f" three times), {settings['warm_up_s']:.0f} s of warm-up; server on core {settings['server_core']:.0f},"
+        f" load on core {settings['load_core']:.0f}; others used {foreign_share:.1%} of the server's core (median).",
+        f"- Built in {durations_s['building']:.0f} s, measured in {durations_s['measuring']:.0f} s:"
+        f" `{run['command']}`.",
+        *(f"- {name}: {version}." for name, version in run["versions"].items()),
+        "",
+        "Every server's command, where `{bin}` is its own environment:",
+        "",
+        "```",
+        *(f"{name}: {' '.join(server['command'])}" for name, server in run["servers"].items()),
+        "```",
+        "",
+    ]
+
+
+def target_section(run: Record) -> list[str]:
+    """Show each target and whether it is met."""
+    shown = {True: "met", False: "**missed**", None: "-"}
+    rows = [[verdict.target, verdict.measured, shown[verdict.is_met]] for verdict in verdicts(run)]
+    return ["## Targets", "", *table(["target", "measured", ""], rows, align="---")]
+
+
+def render(run: Record, source: str) -> str:
+    """Render one run."""
+    lines = ["# Results", "", f"Rendered from `{source}` by `render.py`: not to be edited.", ""]
+    if run["unpublishable"]:
+        lines += ["**Not to be published**: " + "; ".join(run["unpublishable"]) + ".", ""]
+    for section in (target_section, peer_sections, shape_section, start_section):
+        lines += section(run)
+    lines += ["## How to read them", "", CAVEATS, *remarks(run), *provenance_section(run), REPRODUCTION]
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """Render what RESULTS.md has to be."""
+    newest = record.newest_publishable()
+    return render(record.read(newest), f"results/{newest.name}") if newest else NOTHING_YET
+
+
+def main() -> int:
+    """Write the page, check it, or print another run's tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail where RESULTS.md is not what would be rendered")
+    parser.add_argument("run", nargs="?", type=Path, help="print the tables of this run instead")
+    options = parser.parse_args()
+    if options.run:
+        print(render(record.read(options.run), options.run.name), end="")
+    elif not options.check:
+        PAGE.write_text(page())
+    elif not PAGE.exists() or PAGE.read_text() != page():
+        print(f"{PAGE.name} is not what its run renders to: hatch run gen", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,242 @@
+"""A run: all servers up and stopped, woken one at a time, round after round."""
+
+import os
+import resource
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from footprint import measure_import, measure_memory
+from load import Load, drive
+from peers import CACHE, HERE, Peer
+from processes import MeasurementError, Server, core_busy_s
+from record import ImportCost, Memory, Remark, Sample, Start
+from workloads import Workload, verify
+
+FIRST_PORT = 28000
+SERVER_CORE, LOAD_CORE = 0, 1
+IMPORT_REPEATS = 25
+QUIETEST_OF = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run measures, and how long.
+
+    Units: `max_foreign_share` is of the server's core; above it a sample is taken again.
+    """
+
+    peers: list[Peer]
+    workloads: list[Workload]
+    has_memory: bool
+    has_import: bool
+    rounds: int
+    duration_s: int
+    warm_up_s: int
+    max_foreign_share: float
+    cello_python: Path | None
+
+
+def say(text: str) -> None:
+    """Tell whoever waits how far the run is."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run has seen so far. What fails is listed as missing, and the rest goes on."""
+
+    plan: Plan
+    servers: dict[str, Server] = field(default_factory=dict[str, Server])
+    starts: dict[str, Start] = field(default_factory=dict[str, Start])
+    samples: list[Sample] = field(default_factory=list[Sample])
+    notes: list[Remark] = field(default_factory=list[Remark])
+    missing: list[Remark] = field(default_factory=list[Remark])
+    memory: Memory | None = None
+    import_cost: ImportCost | None = None
+
+    def measure(self) -> None:
+        """Measure everything in the plan."""
+        for spinners in sorted({workload.spinners for workload in self.plan.workloads}):
+            workloads = [workload for workload in self.plan.workloads if workload.spinners == spinners]
+            try:
+                self._start_all(workloads, spinners)
+                for number in range(self.plan.rounds):
+                    for workload in workloads:
+                        self._measure_round(number, workload)
+            finally:
+                for server in self.servers.values():
+                    server.stop()
+                self.servers.clear()
+        subject = next((peer for peer in self.plan.peers if peer.name == "cello"), None)
+        if subject and self.plan.has_memory:
+            self._measure_memory(subject)
+        if subject and self.plan.has_import:
+            self._measure_import(subject)
+
+    def surprises(self) -> list[Remark]:
+        """List what is missing although nothing in `peers.toml` says that it would be."""
+        lacks = {peer.name: peer.lacks for peer in self.plan.peers}
+        return [gap for gap in self.missing if gap["workload"] not in lacks[gap["server"]]]
+
+    def _start_all(self, workloads: list[Workload], spinners: int) -> None:
+        for index, peer in enumerate(self.plan.peers):
+            wanted = [workload for workload in workloads if self._wants(peer, workload)]
+            if not wanted:
+                continue
+            server = self._server(peer, FIRST_PORT + index, spinners)
+            self.servers[peer.name] = server
+            try:
+                server.start()
+                self._keep_start(server)
+            except (MeasurementError, OSError) as error:
+                for workload in wanted:
+                    self._miss(peer.name, workload.name, str(error))
+                self.servers.pop(peer.name).stop()
+                continue
+            for workload in wanted:
+                self._verify(server, workload)
+            server.pause()
+
+    def _keep_start(self, server: Server) -> None:
+        start: Start = {
+            "ready_s": round(server.ready_s, 3),
+            "resident_bytes": server.resident_bytes(),
+            "processes": len(server.pids()),
+        }
+        # The first start is the one without busy threads.
+        self.starts.setdefault(server.name, start)
+        say(f"{server.name} is up in {server.ready_s:.2f} s, {start['resident_bytes'] / 1e6:.0f} MB")
+
+    def _server(self, peer: Peer, port: int, spinners: int) -> Server:
+        variables = {"BENCH_PORT": str(port), "BENCH_SPIN": str(spinners), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = peer.command_line(port, self.plan.cello_python)
+        log = CACHE / "logs" / f"{peer.name}.log"
+        return Server(peer.name, command, os.environ | variables, HERE / "apps", port, SERVER_CORE, log)
+
+    def _wants(self, peer: Peer, workload: Workload) -> bool:
+        if workload.is_for_subject_only and peer.name != "cello":
+            return False
+        why = peer.why_missing(self.plan.cello_python) or peer.lacks.get(workload.name, "")
+        if why:
+            self._miss(peer.name, workload.name, why)
+        return not why
+
+    def _verify(self, server: Server, workload: Workload) -> None:
+        try:
+            note = verify(server, workload)
+        except (MeasurementError, OSError) as error:
+            self._miss(server.name, workload.name, str(error))
+        else:
+            if note:
+                self.notes.append({"server": server.name, "workload": workload.name, "text": note})
+
+    def _miss(self, server: str, workload: str, why: str) -> None:
+        text = why.replace(str(CACHE), "$BENCH_CACHE").replace(str(HERE), "benchmarks")
+        say(f"  {workload} {server}: {text}")
+        self.missing.append({"server": server, "workload": workload, "text": text})
+
+    def _measure_round(self, number: int, workload: Workload) -> None:
+        gone = {gap["server"] for gap in self.missing if gap["workload"] == workload.name}
+        names = [name for name in self.servers if name not in gone]
+        if workload.is_for_subject_only:
+            names = [name for name in names if name == "cello"]
+        # The order turns, so that no server always follows the same other one.
+        shift = number * len(names) // self.plan.rounds
+        for name in names[shift:] + names[:shift]:
+            server = self.servers[name]
+            server.resume()
+            try:
+                verify(server, workload)
+                if number == 0 and self.plan.warm_up_s:
+                    # The slowest answer nothing in the warm-up; whether they do in the measurement is seen there.
+                    with suppress(MeasurementError):
+                        self._drive(server, workload, self.plan.warm_up_s)
+                self.samples.append(self._sample(number, server, workload))
+            except (MeasurementError, OSError) as error:
+                self._miss(name, workload.name, str(error))
+                self._revive(server)
+            server.pause()
+
+    def _revive(self, server: Server) -> None:
+        if not server.is_alive():
+            server.stop()
+            try:
+                server.start()
+            except MeasurementError as error:
+                say(f"{server.name} does not start again: {error}")
+
+    def _drive(self, server: Server, workload: Workload, duration_s: int) -> Load:
+        return drive(
+            server.port,
+            [workload.path],
+            core=LOAD_CORE,
+            duration_s=duration_s,
+            connections=workload.connections,
+            pipeline=workload.pipeline,
+        )
+
+    def _sample(self, number: int, server: Server, workload: Workload) -> Sample:
+        tries = [self._sample_once(number, server, workload)]
+        while tries[-1]["foreign_share"] > self.plan.max_foreign_share and len(tries) < QUIETEST_OF:
+            tries.append(self._sample_once(number, server, workload))
+        sample = min(tries, key=lambda each: each["foreign_share"])
+        say(
+            f"  {workload.name:15} round {number} {server.name:20} {sample['cpu_us']:8.2f} us"
+            f" {sample['requests_per_s']:9.0f}/s  p99 {sample['p99_us'] / 1000:7.2f} ms"
+            f"  errors {sample['errors']}  others {sample['foreign_share']:.0%}"
+        )
+        return sample
+
+    def _sample_once(self, number: int, server: Server, workload: Workload) -> Sample:
+        pids = server.pids()
+        cpu_s, spinners_cpu_s = server.cpu_s(), server.spinners_cpu_s()
+        busy_s, whole_s = core_busy_s(SERVER_CORE)
+        load_cpu_s = children_cpu_s()
+        load = self._drive(server, workload, self.plan.duration_s * workload.duration_factor)
+        load_cpu_s = children_cpu_s() - load_cpu_s
+        busy_after_s, whole_after_s = core_busy_s(SERVER_CORE)
+        used_s, spun_s = server.cpu_s() - cpu_s, server.spinners_cpu_s() - spinners_cpu_s
+        if not pids <= server.pids():
+            raise MeasurementError("a process of the server ended under load")
+        duration_s = load["duration_us"] / 1e6
+        return {
+            "round": number,
+            "workload": workload.name,
+            "server": server.name,
+            "cpu_us": round((used_s - spun_s) * 1e6 / load["requests"], 4),
+            "requests_per_s": round(load["requests"] / duration_s, 1),
+            "p50_us": load["p50_us"],
+            "p99_us": load["p99_us"],
+            "requests": load["requests"],
+            "duration_s": duration_s,
+            "bytes_per_answer": round(load["bytes"] / load["requests"], 1),
+            "errors": load["timeouts"] + load["socket_errors"],
+            "server_cores": round(used_s / duration_s, 3),
+            "load_cores": round(load_cpu_s / duration_s, 3),
+            "foreign_share": round(max(0.0, (busy_after_s - busy_s - used_s) / (whole_after_s - whole_s)), 3),
+        }
+
+    def _measure_memory(self, subject: Peer) -> None:
+        server = self._server(subject, FIRST_PORT, spinners=0)
+        try:
+            server.start()
+            self.memory = measure_memory(server, LOAD_CORE)
+        except (MeasurementError, OSError) as error:
+            self._miss("cello", "memory", str(error))
+        finally:
+            server.stop()
+
+    def _measure_import(self, subject: Peer) -> None:
+        python = self.plan.cello_python or subject.venv / "bin" / "python"
+        try:
+            self.import_cost = measure_import(python, SERVER_CORE, IMPORT_REPEATS)
+        except (MeasurementError, OSError) as error:
+            self._miss("cello", "import", str(error))
+
+
+def children_cpu_s() -> float:
+    """Give the CPU of all children that have ended: the load generator, here."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
