@@ -3,11 +3,13 @@
 //! Two radix trees: the first holds exact and parameter paths, the second catch-alls (`/{*path}`), tried when the
 //! first has no answer. One tree could not hold both, since it would refuse `/{id}` beside `/{*path}`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
+use smallvec::SmallVec;
 
 /// The number of a route, in order of registration from 0.
 pub type RouteId = usize;
@@ -43,15 +45,15 @@ pub enum Found {
 #[derive(Clone, Debug)]
 pub struct Params {
     names: Arc<[Box<str>]>,
-    spans: Vec<(usize, usize)>,
+    spans: SmallVec<[(usize, usize); 2]>,
 }
 
 impl Params {
     /// Names and percent-decoded values, in the order of the path they were matched in.
-    pub fn decode<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, String)> {
+    pub fn decode<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
         self.names.iter().zip(&self.spans).map(move |(name, &(start, end))| {
             let raw = path.get(start..end).unwrap_or_default();
-            (&**name, percent_decode_str(raw).decode_utf8_lossy().into_owned())
+            (&**name, percent_decode_str(raw).decode_utf8_lossy())
         })
     }
 }
@@ -164,7 +166,7 @@ mod tests {
             Found::Route(id, params) => Some((
                 id,
                 params.map_or_else(Vec::new, |params| {
-                    params.decode(path).map(|(name, value)| (name.to_owned(), value)).collect()
+                    params.decode(path).map(|(name, value)| (name.to_owned(), value.into_owned())).collect()
                 }),
             )),
             _ => None,

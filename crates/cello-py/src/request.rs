@@ -1,11 +1,10 @@
 //! The request as a handler sees it: native, each part becoming a Python object when it is touched.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cello_kernel::Exchange;
 use percent_encoding::percent_decode_str;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::dispatch::Handlers;
@@ -16,12 +15,17 @@ use crate::json;
 pub(crate) struct Request {
     exchange: Arc<Exchange>,
     handlers: Arc<Handlers>,
-    params: PyOnceLock<Py<PyDict>>,
+    /// Made when first asked for. Not a PyOnceLock, which lets the interpreter go while it is filled.
+    params: Mutex<Option<Py<PyDict>>>,
 }
 
 impl Request {
     pub(crate) fn new(exchange: Arc<Exchange>, handlers: Arc<Handlers>) -> Self {
-        Self { exchange, handlers, params: PyOnceLock::new() }
+        Self { exchange, handlers, params: Mutex::new(None) }
+    }
+
+    fn lock_params(&self) -> MutexGuard<'_, Option<Py<PyDict>>> {
+        self.params.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
@@ -46,16 +50,16 @@ impl Request {
     /// What the path's parameters matched, percent-decoded, by name.
     #[getter]
     fn params(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
-        let params = self.params.get_or_try_init(py, || {
-            let params = PyDict::new(py);
-            if let Some(matched) = &self.exchange.params {
-                for (name, value) in matched.decode(self.exchange.head.uri.path()) {
-                    params.set_item(name, value)?;
-                }
+        if let Some(params) = &*self.lock_params() {
+            return Ok(params.clone_ref(py));
+        }
+        let params = PyDict::new(py);
+        if let Some(matched) = &self.exchange.params {
+            for (name, value) in matched.decode(self.exchange.head.uri.path()) {
+                params.set_item(name, &*value)?;
             }
-            PyResult::Ok(params.unbind())
-        })?;
-        Ok(params.clone_ref(py))
+        }
+        Ok(self.lock_params().get_or_insert(params.unbind()).clone_ref(py))
     }
 
     /// The application that serves the request.

@@ -7,6 +7,7 @@ pub(crate) mod handle;
 pub(crate) mod pump;
 pub(crate) mod shared;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cello_kernel::watch_readable;
@@ -31,6 +32,7 @@ pub(crate) struct LoopCore {
     runtime: Mutex<Option<Arc<Runtime>>>,
     /// What the server's tasks call: kept here, so that the last reference never goes without the interpreter.
     handlers: Mutex<Vec<Arc<Handlers>>>,
+    is_debug: AtomicBool,
 }
 
 impl LoopCore {
@@ -128,7 +130,12 @@ impl LoopCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { shared: Arc::default(), runtime: Mutex::default(), handlers: Mutex::default() }
+        Self {
+            shared: Arc::default(),
+            runtime: Mutex::default(),
+            handlers: Mutex::default(),
+            is_debug: AtomicBool::new(false),
+        }
     }
 
     /// Run `callback(*args)` at the next turn.
@@ -187,6 +194,15 @@ impl LoopCore {
     #[expect(clippy::unused_self, reason = "a method to asyncio")]
     fn time(&self) -> f64 {
         now_s()
+    }
+
+    /// Whether the loop is in debug mode; asked for every task that is made.
+    fn get_debug(&self) -> bool {
+        self.is_debug.load(Relaxed)
+    }
+
+    fn _note_debug(&self, enabled: bool) {
+        self.is_debug.store(enabled, Relaxed);
     }
 
     /// Queue an asyncio.Handle: the door through which the standard selector's callbacks come.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from cello._kernel import Response
@@ -19,12 +20,17 @@ __all__ = ["answerer"]
 _log = logging.getLogger("cello")
 
 
-def answerer(debug: bool) -> Callable[[Request, BaseException], Response]:
-    """Makes the function that answers for an exception; with `debug` it shows the exception to the client."""
+def answerer(debug: bool, is_over: Callable[[], bool]) -> Callable[[Request, BaseException], Response]:
+    """Makes the function that answers for an exception; with `debug` it shows the exception to the client.
+
+    Once `is_over` says so, whoever is cancelled is cancelled by the end of the server: that is no failure.
+    """
 
     def answer(request: Request, error: BaseException) -> Response:
         if isinstance(error, HTTPError):
             return _problem(request, error.status, error.detail)
+        if isinstance(error, CancelledError) and is_over():
+            return _problem(request, 503, "The server is stopping.")
         trace = fold(error)
         _log.error("%s %s failed (request %s)\n%s", request.method, request.path, request.request_id, trace)
         if debug:

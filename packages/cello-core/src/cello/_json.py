@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cello.errors import MalformedJSON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["loads"]
 
@@ -49,11 +52,13 @@ def _refuse(constant: str) -> None:
 
 
 def _nests_too_deep(value: Any) -> bool:
-    level = [value]
+    level: list[Any] = [value]
     for _ in range(_MAX_DEPTH):
-        level = [inner for outer in level if isinstance(outer, dict | list) for inner in _items(outer)]
+        level = [inner for outer in level for inner in _items(outer)]
     return any(isinstance(inner, dict | list) for inner in level)
 
 
-def _items(container: dict[str, Any] | list[Any]) -> Any:
-    return container.values() if isinstance(container, dict) else container
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()

@@ -146,6 +146,9 @@ class LoopCore:
         """Run `callback(*args)` when the loop's clock shows `when` seconds."""
     def time(self) -> float:
         """The loop's clock, in seconds: that of time.monotonic()."""
+    def get_debug(self) -> bool:
+        """Whether the loop is in debug mode; asked for every task that is made."""
+    def _note_debug(self, enabled: bool) -> None: ...
     def _add_callback(self, handle: asyncio.Handle) -> None:
         """Queue an asyncio.Handle: the door through which the standard selector's callbacks come."""
     def _run_native(self, selector: BaseSelector) -> None:

@@ -13,8 +13,12 @@ import signal
 import socket
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from cello._kernel import LoopCore
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["EventLoop"]
 
@@ -45,6 +49,11 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         super().stop()
         self._stop_native()
 
+    def set_debug(self, enabled: bool) -> None:
+        """Switches asyncio's debug mode."""
+        super().set_debug(enabled)
+        self._note_debug(enabled)
+
     def close(self) -> None:
         """Drops everything the loop has in hand."""
         if self.is_running():
@@ -52,6 +61,11 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         if not self.is_closed():
             self._close_native()
         super().close()
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Reports an error that nobody else is told of; what ends the process is raised by the run instead."""
+        if not isinstance(context.get("exception"), SystemExit | KeyboardInterrupt):
+            super().call_exception_handler(context)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Removes a handler of add_signal_handler()."""

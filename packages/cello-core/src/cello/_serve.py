@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from cello._handler import Plan
+    from cello._kernel import Request, Response
     from cello._options import Options
     from cello.app import App
 
@@ -39,13 +40,25 @@ def serve(app: App, options: Options) -> None:
     except BindError as error:
         raise StartError(str(error)) from None
     _raise_descriptor_limit()
+    over = threading.Event()
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, EventLoop)
-        runner.run(_live(app, options, listener, plans, loop))
+        on_error = answerer(options.debug, over.is_set)
+        try:
+            runner.run(_live(app, options, listener, plans, on_error, loop))
+        finally:
+            over.set()  # and now the runner cancels what is left
 
 
-async def _live(app: App, options: Options, listener: Listener, plans: list[Plan], loop: EventLoop) -> None:
+async def _live(
+    app: App,
+    options: Options,
+    listener: Listener,
+    plans: list[Plan],
+    on_error: Callable[[Request, BaseException], Response],
+    loop: EventLoop,
+) -> None:
     stopping = asyncio.Event()
     forget_signals = _listen_to_signals(loop, stopping)
     try:
@@ -56,7 +69,7 @@ async def _live(app: App, options: Options, listener: Listener, plans: list[Plan
                 loop,
                 app=app,
                 routes=plans,
-                on_error=answerer(options.debug),
+                on_error=on_error,
                 on_drained=drained.set,
                 access_log=options.logs,
             )

@@ -112,12 +112,18 @@ class App:
         _launch.run(self, {"host": host, "port": port, "env": env, "debug": debug, "logs": logs})
 
     async def _emit(self, event: str) -> None:
-        """Calls the listeners of an event, at shut-down in reverse order."""
+        """Calls the listeners of an event; at shut-down in reverse order, and the others where one fails."""
         listeners = self._listeners[event]
+        failure: StartError | None = None
         for listener in listeners if event == "startup" else reversed(listeners):
             try:
                 awaitable = listener()
                 if awaitable is not None:
                     await awaitable
             except Exception as error:
-                raise StartError(f"the {event} function {where(listener)} failed") from error
+                failure = failure or StartError(f"the {event} function {where(listener)} failed")
+                failure.__cause__ = failure.__cause__ or error
+                if event == "startup":
+                    break
+        if failure is not None:
+            raise failure
