@@ -61,4 +61,4 @@ def _nests_too_deep(value: Any) -> bool:
 def _items(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return cast("dict[str, Any]", value).values()
-    return cast("list[Any]", value) if isinstance(value, list) else ()
+    return cast("list[object]", value) if isinstance(value, list) else ()

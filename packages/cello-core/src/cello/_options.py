@@ -101,7 +101,7 @@ def _port(value: Any, source: str) -> int:
         port = int(value)
     except (TypeError, ValueError):
         port = -1
-    if isinstance(value, bool) or not 0 <= port <= 65_535:
+    if isinstance(value, bool | float) or not 0 <= port <= 65_535:
         raise OptionError(f"{source} is {value!r}: a port is a number from 0 to 65535")
     return port
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import sysconfig
+import textwrap
 import traceback
 
 __all__ = ["fold"]
@@ -15,12 +16,17 @@ _OURS = f"{os.path.dirname(os.path.abspath(__file__))}{os.sep}"
 
 
 def fold(error: BaseException) -> str:
-    """An exception's words and frames, outermost first, causes before what they caused."""
-    lines: list[str] = []
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None:
-        lines += [fold(cause), "which led to"]
-    lines.append("".join(traceback.format_exception_only(error)).rstrip())
+    """An exception's words and frames, outermost first, causes before what they caused, and a group's members in it."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return "\nwhich led to\n".join(_fold_one(link) for link in reversed(chain))
+
+
+def _fold_one(error: BaseException) -> str:
+    lines = ["".join(traceback.format_exception_only(error)).rstrip()]
     folded: list[str] = []
     for frame, line in traceback.walk_tb(error.__traceback__):
         path = frame.f_code.co_filename
@@ -33,7 +39,12 @@ def fold(error: BaseException) -> str:
         source = linecache.getline(path, line, frame.f_globals).strip()
         if source:
             lines.append(f"      {source}")
-    return "\n".join(lines + _count(folded))
+    lines += _count(folded)
+    if isinstance(error, BaseExceptionGroup):
+        for number, member in enumerate(error.exceptions, 1):
+            lines.append(f"  {number} of {len(error.exceptions)}:")
+            lines.append(textwrap.indent(fold(member), "    "))
+    return "\n".join(lines)
 
 
 def _is_library(path: str) -> bool:
