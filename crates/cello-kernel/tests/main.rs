@@ -1,0 +1,10 @@
+//! The kernel over real sockets: one program for all its tests, so that they wait side by side.
+
+mod disconnects;
+mod framing;
+mod limits;
+mod panics;
+mod protocol;
+mod stop;
+mod support;
+mod timeouts;
