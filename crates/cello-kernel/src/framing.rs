@@ -1,6 +1,6 @@
 //! What a request must be before it is routed, where the parser leaves the judgement to the server.
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
@@ -60,17 +60,14 @@ static HOST_BYTES: [bool; 256] = {
     table
 };
 
-/// One `chunked` and nothing else: any other coding, twice the same one, a length beside it or a client too old for it
-/// is how requests are smuggled.
+/// One `chunked` and nothing else: any other coding, twice the same one or a client too old for it is how requests are
+/// smuggled. A length beside it is not seen here: the parser drops it, and closes the connection after the answer.
 fn check_transfer_encoding(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let (first, second) = (codings.next(), codings.next());
     let is_chunked = first.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !is_chunked || second.is_some() {
         return Err((StatusCode::BAD_REQUEST, "The only transfer coding this server takes is one chunked."));
-    }
-    if headers.contains_key(CONTENT_LENGTH) {
-        return Err((StatusCode::BAD_REQUEST, "A request has a length or a transfer coding, not both."));
     }
     if version < Version::HTTP_11 {
         return Err((StatusCode::BAD_REQUEST, "HTTP/1.0 has no transfer codings."));
@@ -108,6 +105,5 @@ mod tests {
         assert!(refusal(&[("host", "a"), ("transfer-encoding", "chunked, chunked")]).is_some());
         let twice = [("host", "a"), ("transfer-encoding", "identity"), ("transfer-encoding", "chunked")];
         assert!(refusal(&twice).is_some());
-        assert!(refusal(&[("host", "a"), ("transfer-encoding", "chunked"), ("content-length", "4")]).is_some());
     }
 }
