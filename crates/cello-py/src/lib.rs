@@ -21,7 +21,7 @@ mod _kernel {
     #[pymodule_export]
     use crate::response::Response;
     #[pymodule_export]
-    use crate::server::{BindError, Listener, Server};
+    use crate::server::{BindError, Listener, RouteError, Server};
 
     /// The version of the distribution.
     #[pymodule_export]

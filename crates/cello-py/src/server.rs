@@ -13,6 +13,8 @@ use crate::event_loop::LoopCore;
 
 create_exception!(cello._kernel, BindError, PyOSError, "An address cannot be listened on; the words say why.");
 
+create_exception!(cello._kernel, RouteError, PyValueError, "A route cannot be one: its words, and its index.");
+
 /// A bound socket that a server is to accept on.
 #[pyclass(frozen, module = "cello._kernel")]
 pub(crate) struct Listener(Mutex<Option<cello_kernel::Listener>>);
@@ -42,37 +44,63 @@ impl Listener {
 /// One route: method, path, handler, whether it is asynchronous, whether it takes the request.
 type Route = (String, String, Py<PyAny>, bool, bool);
 
-/// Serves an application on the loop that is running.
+/// What a server is made of, until it starts.
+struct Prepared {
+    router: Router,
+    plans: Vec<Plan>,
+    app: Py<PyAny>,
+    on_error: Py<PyAny>,
+    on_drained: Py<PyAny>,
+    settings: Settings,
+}
+
+/// Serves an application on a loop.
 #[pyclass(frozen, module = "cello._kernel")]
 pub(crate) struct Server {
-    parts: Mutex<Option<(Router, Arc<Handlers>, Settings)>>,
-    running: Mutex<Option<cello_kernel::Server>>,
     event_loop: Py<LoopCore>,
+    prepared: Mutex<Option<Prepared>>,
+    running: Mutex<Option<cello_kernel::Server>>,
 }
 
 #[pymethods]
 impl Server {
     /// Prepare to serve `routes`.
     ///
-    /// Errors: ValueError for a path that cannot be one, or a method and path registered twice.
+    /// Errors: RouteError with its words and the index of the route, for a path that cannot be one.
     #[new]
     #[pyo3(signature = (event_loop, *, app, routes, on_error, on_drained, access_log))]
     fn new(
-        event_loop: &Bound<'_, LoopCore>,
+        event_loop: Py<LoopCore>,
         app: Py<PyAny>,
         routes: Vec<Route>,
         on_error: Py<PyAny>,
         on_drained: Py<PyAny>,
         access_log: bool,
     ) -> PyResult<Self> {
-        let py = event_loop.py();
         let mut router = Router::default();
         let mut plans = Vec::with_capacity(routes.len());
-        for (method, path, function, is_async, takes_request) in routes {
-            let method = method.parse().map_err(|_| PyValueError::new_err(format!("{method:?} is no HTTP method")))?;
-            router.add(method, &path).map_err(|conflict| PyValueError::new_err(conflict.to_string()))?;
+        for (index, (method, path, function, is_async, takes_request)) in routes.into_iter().enumerate() {
+            let refused = |words: String| RouteError::new_err((words, index));
+            let method = method.parse().map_err(|_| refused(format!("{method:?} is no HTTP method")))?;
+            router.add(method, &path).map_err(|conflict| refused(conflict.to_string()))?;
             plans.push(Plan { function, is_async, takes_request });
         }
+        let settings = Settings { access_log: access_log.then_some(AccessLog), ..Settings::default() };
+        let prepared = Prepared { router, plans, app, on_error, on_drained, settings };
+        Ok(Self { event_loop, prepared: Mutex::new(Some(prepared)), running: Mutex::default() })
+    }
+
+    /// Accept connections on `listener`. Each request's context is a copy of the one this is called in.
+    ///
+    /// Errors: RuntimeError where the server was started before, or its loop never ran.
+    fn start(&self, listener: &Bound<'_, Listener>) -> PyResult<()> {
+        let py = listener.py();
+        let event_loop = self.event_loop.bind(py);
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Prepared { router, plans, app, on_error, on_drained, settings } =
+            prepared.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
+        let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let socket = socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))?;
         let handlers = Arc::new(Handlers {
             shared: event_loop.get().shared().clone(),
             plans,
@@ -84,24 +112,7 @@ impl Server {
             tasks: Tasks::default(),
         });
         event_loop.get().keep(handlers.clone());
-        let settings = Settings { access_log: access_log.then_some(AccessLog), ..Settings::default() };
-        Ok(Self {
-            parts: Mutex::new(Some((router, handlers, settings))),
-            running: Mutex::default(),
-            event_loop: event_loop.clone().unbind(),
-        })
-    }
-
-    /// Accept connections on `listener`.
-    ///
-    /// Errors: RuntimeError where the server was started before, or its loop never ran.
-    fn start(&self, listener: &Bound<'_, Listener>) -> PyResult<()> {
-        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (router, handlers, settings) =
-            parts.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
-        let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let socket = socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))?;
-        let runtime = self.event_loop.get().runtime_handle()?;
+        let runtime = event_loop.get().runtime_handle()?;
         let server = cello_kernel::Server::start(&runtime, socket, router, Arc::new(Bridge(handlers)), settings)?;
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
         Ok(())

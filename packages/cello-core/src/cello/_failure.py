@@ -34,7 +34,7 @@ def answerer(debug: bool, is_over: Callable[[], bool]) -> Callable[[Request, Bas
         trace = fold(error)
         _log.error("%s %s failed (request %s)\n%s", request.method, request.path, request.request_id, trace)
         if debug:
-            return _problem(request, 500, f"{type(error).__name__}: {error}", trace=trace.splitlines())
+            return _problem(request, 500, _words(error), trace=[_printable(line) for line in trace.splitlines()])
         return _problem(request, 500, "The server failed to answer this request.")
 
     return answer
@@ -51,9 +51,21 @@ def _problem(request: Request, status: int, detail: str, **more: Any) -> Respons
         "type": "about:blank",
         "title": title,
         "status": status,
-        "detail": detail,
+        "detail": _printable(detail),
         "instance": request.path,
         "request_id": request.request_id,
         **more,
     }
     return Response.json(body, status=status, headers={"content-type": "application/problem+json"})
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
+
+
+def _printable(text: str) -> str:
+    """The text with escapes in place of lone surrogates, which no encoding has."""
+    return text.encode(errors="backslashreplace").decode()

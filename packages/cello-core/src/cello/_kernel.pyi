@@ -18,6 +18,7 @@ __all__ = [
     "LoopCore",
     "Request",
     "Response",
+    "RouteError",
     "Server",
     "TimerHandle",
     "__version__",
@@ -30,6 +31,9 @@ BUILD_PROFILE: Literal["dev", "release"]
 
 class BindError(OSError):
     """An address cannot be listened on; the words say why."""
+
+class RouteError(ValueError):
+    """A route cannot be one: its words, and its index."""
 
 @final
 class Request:
@@ -174,7 +178,7 @@ class Listener:
 
 @final
 class Server:
-    """Serves an application on the loop that is running."""
+    """Serves an application on a loop."""
 
     def __new__(
         cls,
@@ -188,10 +192,10 @@ class Server:
     ) -> Server:
         """Prepare to serve `routes`.
 
-        Errors: ValueError for a path that cannot be one, or a method and path registered twice.
+        Errors: RouteError with its words and the index of the route, for a path that cannot be one.
         """
     def start(self, listener: Listener) -> None:
-        """Accept connections on `listener`.
+        """Accept connections on `listener`. Each request's context is a copy of the one this is called in.
 
         Errors: RuntimeError where the server was started before, or its loop never ran.
         """

@@ -9,8 +9,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from cello._failure import answerer
-from cello._handler import compose
-from cello._kernel import BindError, Listener, Server
+from cello._handler import compose, where
+from cello._kernel import BindError, Listener, RouteError, Server
 from cello._loop import EventLoop
 from cello.errors import StartError
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from cello._handler import Plan
-    from cello._kernel import Request, Response
     from cello._options import Options
     from cello.app import App
 
@@ -41,40 +39,47 @@ def serve(app: App, options: Options) -> None:
         raise StartError(str(error)) from None
     _raise_descriptor_limit()
     over = threading.Event()
+    drained = asyncio.Event()
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, EventLoop)
-        on_error = answerer(options.debug, over.is_set)
-        try:
-            runner.run(_live(app, options, listener, plans, on_error, loop))
-        finally:
-            over.set()  # and now the runner cancels what is left
-
-
-async def _live(
-    app: App,
-    options: Options,
-    listener: Listener,
-    plans: list[Plan],
-    on_error: Callable[[Request, BaseException], Response],
-    loop: EventLoop,
-) -> None:
-    stopping = asyncio.Event()
-    forget_signals = _listen_to_signals(loop, stopping)
-    try:
-        await app._emit("startup")
-        drained = asyncio.Event()
         try:
             server = Server(
                 loop,
                 app=app,
                 routes=plans,
-                on_error=on_error,
+                on_error=answerer(options.debug, over.is_set),
                 on_drained=drained.set,
                 access_log=options.logs,
             )
-        except ValueError as error:
-            raise StartError(str(error)) from None
+        except RouteError as error:
+            words, plan = str(error.args[0]), plans[int(error.args[1])]
+            raise StartError(f"{words}: {where(plan.handler)}") from None
+        try:
+            runner.run(_live(app, listener, server, drained, loop))
+        finally:
+            over.set()  # and now the runner cancels what is left
+
+
+async def _live(app: App, listener: Listener, server: Server, drained: asyncio.Event, loop: EventLoop) -> None:
+    stopping = asyncio.Event()
+    startup = asyncio.current_task()
+
+    def stop() -> None:
+        stopping.set()
+        if startup is not None:
+            startup.cancel()
+
+    forget_signals = _listen_to_signals(loop, stop)
+    try:
+        try:
+            await app._emit("startup")
+        except asyncio.CancelledError:
+            if stopping.is_set():
+                return
+            raise
+        finally:
+            startup = None
         host, port = listener.address
         server.start(listener)
         print(f"Cello running at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
@@ -86,11 +91,11 @@ async def _live(
         forget_signals()
 
 
-def _listen_to_signals(loop: EventLoop, stopping: asyncio.Event) -> Callable[[], None]:
+def _listen_to_signals(loop: EventLoop, stop: Callable[[], None]) -> Callable[[], None]:
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop)
     interrupts = 0
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ import os
 import sysconfig
 import textwrap
 import traceback
+from typing import cast
 
 __all__ = ["fold"]
 
@@ -14,15 +15,25 @@ _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple({f"{_PATHS[key]}{os.sep}" for key in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS = f"{os.path.dirname(os.path.abspath(__file__))}{os.sep}"
 
+#: How many of a chain's exceptions are told, from either end.
+_CAUSES = 10
+
 
 def fold(error: BaseException) -> str:
     """An exception's words and frames, outermost first, causes before what they caused, and a group's members in it."""
-    chain: list[BaseException] = []
+    chain: dict[int, BaseException] = {}
     current: BaseException | None = error
-    while current is not None and current not in chain:
-        chain.append(current)
+    while current is not None and id(current) not in chain:
+        chain[id(current)] = current
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-    return "\nwhich led to\n".join(_fold_one(link) for link in reversed(chain))
+    links = list(reversed(chain.values()))
+    left_out = len(links) - 2 * _CAUSES
+    if left_out <= 0:
+        told = [_fold_one(link) for link in links]
+    else:
+        told = [_fold_one(link) for link in links[:_CAUSES] + links[-_CAUSES:]]
+        told.insert(_CAUSES, f"… {left_out} more exceptions")
+    return "\nwhich led to\n".join(told)
 
 
 def _fold_one(error: BaseException) -> str:
@@ -41,9 +52,9 @@ def _fold_one(error: BaseException) -> str:
             lines.append(f"      {source}")
     lines += _count(folded)
     if isinstance(error, BaseExceptionGroup):
-        for number, member in enumerate(error.exceptions, 1):
-            lines.append(f"  {number} of {len(error.exceptions)}:")
-            lines.append(textwrap.indent(fold(member), "    "))
+        members = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        for number, member in enumerate(members, 1):
+            lines += [f"  {number} of {len(members)}:", textwrap.indent(fold(member), "    ")]
     return "\n".join(lines)
 
 
