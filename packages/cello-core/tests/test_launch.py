@@ -1,0 +1,379 @@
+"""From a command line to a served application: options and their sources, `cello run`, the banner and the logs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from cello import _options
+from cello._options import Options
+from cello.errors import OptionError
+from serving import PATIENCE_S, Server, Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from serving import Serve
+
+CELLO = str(Path(sys.executable).with_name("cello"))
+
+SHOP = """
+from cello import App
+
+app = App()
+
+@app.get("/")
+def hello():
+    return "hello"
+
+@app.get("/fail")
+def fail():
+    raise LookupError("secret words")
+"""
+
+BANNER = re.compile(r"Cello running at http://127\.0\.0\.1:[1-9]\d*\n")
+
+
+class Launch(Protocol):
+    """Starts a command that serves; what is still running at the end of the test is ended."""
+
+    def __call__(self, *command: str, environment: Mapping[str, str] | None = None) -> Server: ...
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Starts commands in the test's folder."""
+    servers: list[Server] = []
+
+    def start(*command: str, environment: Mapping[str, str] | None = None) -> Server:
+        servers.append(Server.run(list(command), tmp_path, environment=environment))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.end()
+
+
+def attempt(folder: Path, *command: str) -> Stopped:
+    """Runs a command that is expected to end by itself."""
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder, check=False)
+    return Stopped(ended.returncode, ended.stdout, ended.stderr)
+
+
+def write(folder: Path, name: str, source: str) -> Path:
+    """Writes a module."""
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(textwrap.dedent(source))
+    return path
+
+
+# --- the sources of options
+
+
+@pytest.mark.parametrize(
+    ("command_line", "arguments", "environment", "expected"),
+    [
+        ({}, {}, {}, Options("127.0.0.1", 8000, "development", debug=True, logs=True)),
+        ({}, {}, {"CELLO_ENV": "production"}, Options("127.0.0.1", 8000, "production", debug=False, logs=False)),
+        ({}, {"env": "production"}, {}, Options("127.0.0.1", 8000, "production", debug=False, logs=False)),
+        ({"env": "production"}, {}, {}, Options("127.0.0.1", 8000, "production", debug=False, logs=False)),
+        (
+            {},
+            {"env": "production"},
+            {"CELLO_DEBUG": "1"},
+            Options("127.0.0.1", 8000, "production", debug=True, logs=True),
+        ),
+        (
+            {},
+            {"env": "production"},
+            {"CELLO_LOGS": "yes"},
+            Options("127.0.0.1", 8000, "production", debug=False, logs=True),
+        ),
+        ({}, {"debug": False}, {}, Options("127.0.0.1", 8000, "development", debug=False, logs=False)),
+        ({"logs": False}, {}, {}, Options("127.0.0.1", 8000, "development", debug=True, logs=False)),
+        ({"host": None}, {"host": None}, {}, Options("127.0.0.1", 8000, "development", debug=True, logs=True)),
+        ({}, {"port": 0}, {"PORT": "1"}, Options("127.0.0.1", 0, "development", debug=True, logs=True)),
+    ],
+    ids=[
+        "defaults",
+        "production by environment",
+        "production by argument",
+        "production by command line",
+        "debug in production",
+        "logs in production",
+        "no debug in development",
+        "no logs in development",
+        "None leaves the choice",
+        "port 0 is a choice",
+    ],
+)
+def test_what_is_not_given_takes_its_default(
+    command_line: dict[str, Any], arguments: dict[str, Any], environment: dict[str, str], expected: Options
+) -> None:
+    assert _options.resolve(command_line, arguments, environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "values", "expected"),
+    [
+        ("host", "CELLO_HOST", ("1.1.1.1", "2.2.2.2", "3.3.3.3"), ("1.1.1.1", "2.2.2.2", "3.3.3.3")),
+        ("port", "CELLO_PORT", ("1", 2, "3"), (1, 2, 3)),
+        ("port", "PORT", ("1", 2, "3"), (1, 2, 3)),
+        ("env", "CELLO_ENV", ("production", "development", "production"), ("production", "development", "production")),
+        ("debug", "CELLO_DEBUG", (True, False, "on"), (True, False, True)),
+        ("debug", "CELLO_DEBUG", (False, True, "NO"), (False, True, False)),
+        ("logs", "CELLO_LOGS", (False, True, "0"), (False, True, False)),
+    ],
+    ids=["host", "port", "PORT", "env", "debug", "no debug", "logs"],
+)
+def test_the_command_line_goes_before_arguments_and_they_before_the_environment(
+    name: str, variable: str, values: tuple[Any, Any, str], expected: tuple[Any, Any, Any]
+) -> None:
+    command_line, arguments, environment = {name: values[0]}, {name: values[1]}, {variable: values[2]}
+    assert getattr(_options.resolve(command_line, arguments, environment), name) == expected[0]
+    assert getattr(_options.resolve({}, arguments, environment), name) == expected[1]
+    assert getattr(_options.resolve({}, {}, environment), name) == expected[2]
+
+
+def test_cello_port_goes_before_port() -> None:
+    assert _options.resolve({}, {}, {"PORT": "1", "CELLO_PORT": "2"}).port == 2
+
+
+@pytest.mark.parametrize(
+    ("command_line", "arguments", "environment", "words"),
+    [
+        ({"port": "x"}, {}, {}, "--port is 'x': a port is a number from 0 to 65535"),
+        ({"port": "65536"}, {}, {}, "--port is '65536': a port is a number from 0 to 65535"),
+        ({}, {"port": -1}, {}, "run(port=...) is -1: a port is a number from 0 to 65535"),
+        ({}, {"port": True}, {}, "run(port=...) is True: a port is a number from 0 to 65535"),
+        ({}, {"port": 80.5}, {}, "run(port=...) is 80.5: a port is a number from 0 to 65535"),
+        ({}, {}, {"CELLO_PORT": ""}, "CELLO_PORT is '': a port is a number from 0 to 65535"),
+        ({}, {}, {"PORT": "http"}, "PORT is 'http': a port is a number from 0 to 65535"),
+        ({"env": "test"}, {}, {}, "--env is 'test': use development or production"),
+        ({}, {"env": "prod"}, {}, "run(env=...) is 'prod': use development or production"),
+        ({}, {}, {"CELLO_ENV": "Production"}, "CELLO_ENV is 'Production': use development or production"),
+        ({}, {"debug": "maybe"}, {}, "run(debug=...) is 'maybe': use 1 or 0"),
+        ({}, {}, {"CELLO_DEBUG": "2"}, "CELLO_DEBUG is '2': use 1 or 0"),
+        ({}, {}, {"CELLO_LOGS": "maybe"}, "CELLO_LOGS is 'maybe': use 1 or 0"),
+        ({"host": ""}, {}, {}, "--host is '': give an address, such as 127.0.0.1"),
+        ({}, {"host": 127}, {}, "run(host=...) is 127: give an address, such as 127.0.0.1"),
+        ({}, {}, {"CELLO_HOST": ""}, "CELLO_HOST is '': give an address, such as 127.0.0.1"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_refused_by_its_source(
+    command_line: dict[str, Any], arguments: dict[str, Any], environment: dict[str, str], words: str
+) -> None:
+    with pytest.raises(OptionError) as refused:
+        _options.resolve(command_line, arguments, environment)
+    assert str(refused.value) == words
+
+
+def test_a_source_that_is_overruled_is_not_judged() -> None:
+    assert _options.resolve({"port": "1"}, {"port": "x"}, {"PORT": "y"}).port == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [
+        ("--prot", "--port"),
+        ("--prot=80", "--port"),
+        ("--hots", "--host"),
+        ("--deubg", "--debug"),
+        ("--no-log", "--no-logs"),
+        ("--nologs", "--no-logs"),
+    ],
+)
+def test_an_option_that_is_nearly_one_is_refused_with_a_suggestion(word: str, nearest: str) -> None:
+    with pytest.raises(OptionError) as refused:
+        _options.script_options(["--port", "1", word])
+    assert str(refused.value) == f"there is no option {word.partition('=')[0]}: did you mean {nearest}?"
+
+
+def test_the_words_of_a_script_s_own_command_line_are_left_alone() -> None:
+    options = _options.script_options(["seed", "--fixtures=small", "--port", "1", "-v", "--no-logs"])
+    assert options == {"host": None, "port": "1", "env": None, "debug": None, "logs": False}
+
+
+# --- python app.py
+
+
+def test_the_banner_is_all_that_a_server_says(serve: Serve) -> None:
+    server = serve(f"{SHOP}\napp.run()")
+    stopped = server.stop()
+    assert BANNER.fullmatch(stopped.stdout)
+    assert stopped.stdout == f"Cello running at {server.url}\n"
+
+
+def test_the_banner_has_the_host_that_was_asked_for(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run(host='localhost', port=0)")
+    server = launch(sys.executable, "shop.py", "--host", "::1")
+    assert server.banner == [f"Cello running at http://[::1]:{server.port}\n"]
+    assert server.get("/").body == b"hello"
+
+
+@pytest.mark.parametrize(
+    "end", ["app.run()", "if __name__ == '__main__':\n    app.run()"], ids=["unguarded", "guarded"]
+)
+def test_a_script_serves_itself_with_its_options(launch: Launch, tmp_path: Path, end: str) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\n{end}")
+    server = launch(sys.executable, "shop.py", "--port", "0", environment={"CELLO_PORT": "1", "CELLO_HOST": "::1"})
+    assert server.host == "::1"
+    assert server.get("/").body == b"hello"
+
+
+def test_a_script_takes_its_port_from_arguments_before_the_environment(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run(port=0)")
+    server = launch(sys.executable, "shop.py", environment={"CELLO_PORT": "1", "PORT": "2"})
+    assert server.get("/").body == b"hello"
+
+
+def test_a_script_takes_its_port_from_the_environment(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run()")
+    server = launch(sys.executable, "shop.py", environment={"PORT": "0"})
+    assert server.get("/").body == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "x"], "cello: --port is 'x': a port is a number from 0 to 65535\n"),
+        (["--env=test"], "cello: --env is 'test': use development or production\n"),
+        (["--prot", "80"], "cello: there is no option --prot: did you mean --port?\n"),
+    ],
+)
+def test_a_bad_option_of_a_script_ends_with_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run()")
+    assert attempt(tmp_path, sys.executable, "shop.py", *arguments) == Stopped(2, "", words)
+
+
+# --- cello run
+
+
+@pytest.mark.parametrize("command", [(CELLO,), (sys.executable, "-m", "cello")], ids=["cello", "python -m cello"])
+@pytest.mark.parametrize("target", ["shop:app", "shop", "store.front:counter"])
+def test_cello_run_serves_the_app_that_is_named(
+    launch: Launch, tmp_path: Path, command: tuple[str, ...], target: str
+) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\nif __name__ == '__main__':\n    app.run(port=1)")
+    write(tmp_path, "store/front.py", SHOP.replace("app", "counter"))
+    server = launch(*command, "run", target, "--port", "0", "--no-logs")
+    assert server.get("/").body == b"hello"
+    stopped = server.stop()
+    assert (stopped.exit_code, stopped.stderr) == (0, "")
+    assert BANNER.fullmatch(stopped.stdout)
+
+
+def test_cello_run_takes_the_arguments_of_an_unguarded_run_as_defaults(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run(port=0, env='production')")
+    server = launch(CELLO, "run", "shop:app", environment={"PORT": "1"})
+    assert "secret" not in server.get("/fail").body.decode()
+    shown = launch(CELLO, "run", "shop:app", "--env", "development")
+    assert "secret" in shown.get("/fail").body.decode()
+
+
+def test_cello_run_takes_no_arguments_of_another_app_s_run(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\nother = App()\nother.run(port=1, env='production')")
+    server = launch(CELLO, "run", "shop:app", environment={"PORT": "0"})
+    assert "secret" in server.get("/fail").body.decode()
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("nowhere:app", "there is no module 'nowhere' here: give MODULE:APP, such as app:app"),
+        ("shop:front", "shop has no App named 'front'; it has app"),
+        ("shop:hello", "shop has no App named 'hello'; it has app"),
+        ("empty", "empty has no App named 'app'"),
+    ],
+)
+def test_cello_run_says_what_it_did_not_find_and_ends_with_3(tmp_path: Path, target: str, words: str) -> None:
+    write(tmp_path, "shop.py", SHOP)
+    write(tmp_path, "empty.py", "app = None")
+    assert attempt(tmp_path, CELLO, "run", target, "--port", "0") == Stopped(3, "", f"cello: {words}\n")
+
+
+def test_cello_run_shows_the_user_s_lines_where_a_module_cannot_be_imported(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "shop.py",
+        """
+        def connect():
+            import nowhere
+
+        connect()
+        """,
+    )
+    stopped = attempt(tmp_path, CELLO, "run", "shop:app", "--port", "0")
+    assert (stopped.exit_code, stopped.stdout) == (3, "")
+    lines = stopped.stderr.splitlines()
+    assert lines[:2] == ["cello: shop could not be imported", "ModuleNotFoundError: No module named 'nowhere'"]
+    assert lines[-4:] == [
+        f"  {path}:5 in <module>",
+        "      connect()",
+        f"  {path}:3 in connect",
+        "      import nowhere",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["shop:app", "--port", "x"], "cello: --port is 'x': a port is a number from 0 to 65535\n"),
+        (["shop:app", "--prot", "80"], "cello: error: unrecognized arguments: --prot 80\n"),
+        ([], "cello run: error: the following arguments are required: MODULE[:APP]\n"),
+    ],
+)
+def test_a_bad_option_of_cello_run_ends_with_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    write(tmp_path, "shop.py", SHOP)
+    stopped = attempt(tmp_path, CELLO, "run", *arguments)
+    assert (stopped.exit_code, stopped.stdout) == (2, "")
+    assert stopped.stderr.endswith(words)
+
+
+# --- development and production
+
+
+def test_development_logs_each_answer_and_shows_errors_to_the_client(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run()")
+    server = launch(sys.executable, "shop.py", "--port", "0")
+    for path in ("/", "/missing%20thing?q=1", "/fail"):
+        server.get(path)
+    server.request("HEAD", "/")
+    shown = server.get("/fail").json()
+    assert shown["detail"] == "LookupError: secret words"
+    assert shown["trace"][-1].strip() == 'raise LookupError("secret words")'
+    logged = server.stop().stdout.splitlines()[1:]
+    line = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] (.*) \(\d+\.\d ms\)")
+    matches = [line.fullmatch(words) for words in logged]
+    assert [match and match[1] for match in matches] == [
+        "GET / → 200",
+        "GET /missing%20thing → 404",
+        "GET /fail → 500",
+        "HEAD / → 200",
+        "GET /fail → 500",
+    ]
+
+
+def test_production_logs_no_answers_and_shows_no_errors_to_the_client(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run()")
+    server = launch(sys.executable, "shop.py", "--port", "0", environment={"CELLO_ENV": "production"})
+    assert server.get("/").body == b"hello"
+    failed = server.get("/fail")
+    assert (failed.status, failed.json()["detail"]) == (500, "The server failed to answer this request.")
+    assert not any(word in failed.body for word in (b"secret", b"LookupError", b"shop.py", b"trace"))
+    stopped = server.stop()
+    assert BANNER.fullmatch(stopped.stdout)
+    assert "LookupError: secret words" in stopped.stderr
+
+
+def test_debug_shows_errors_in_production_and_logs_can_be_left_out(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run()")
+    server = launch(sys.executable, "shop.py", "--port", "0", "--env", "production", "--debug", "--no-logs")
+    assert server.get("/fail").json()["detail"] == "LookupError: secret words"
+    assert BANNER.fullmatch(server.stop().stdout)
