@@ -179,9 +179,8 @@ def test_a_thread_that_spins_and_a_saturated_loop_both_get_on(serve: Serve, path
     server = serve(COUNTER)
     idle_per_s, _ = server.get("/idle").json()
     before, began_s = server.get("/counted").json()
-    answers_per_s = saturate(server, path, requests=20_000)
+    answers_per_s = saturate(server, path, requests=40_000)
     after, ended_s = server.get("/counted").json()
-    print(path, answers_per_s, (after - before) / (ended_s - began_s) / idle_per_s)
     assert (after - before) / (ended_s - began_s) > idle_per_s / 20
-    # Giving the interpreter away for each request would make a few hundred.
+    # Giving the interpreter away after each request, or two, made a few hundred.
     assert answers_per_s > 1000

@@ -117,6 +117,14 @@ impl Drop for LoopCore {
     }
 }
 
+struct EndOfRun<'a>(&'a Shared);
+
+impl Drop for EndOfRun<'_> {
+    fn drop(&mut self) {
+        drop(self.0.end());
+    }
+}
+
 fn context_or_copy(py: Python<'_>, context: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
     static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     match context {
@@ -201,6 +209,11 @@ impl LoopCore {
         self.is_debug.load(Relaxed)
     }
 
+    /// Whether the loop runs; asked for every task that is started eagerly.
+    fn is_running(&self) -> bool {
+        self.shared.is_running()
+    }
+
     fn _note_debug(&self, enabled: bool) {
         self.is_debug.store(enabled, Relaxed);
     }
@@ -217,8 +230,11 @@ impl LoopCore {
         core.check_open()?;
         let runtime = core.runtime(selector)?;
         let shared = &core.shared;
+        // However the run ends, by a panic too, the loop runs no more.
+        let _run = EndOfRun(shared);
         shared.begin(Running { event_loop: slf.clone().into_any().unbind(), selector: selector.clone().unbind() });
         while shared.is_running() {
+            shared.begin_phase();
             if shared.holds_interpreter() {
                 runtime.block_on(shared.phase_over.notified());
                 shared.let_interpreter_go();

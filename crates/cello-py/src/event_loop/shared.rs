@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -249,6 +250,11 @@ impl Shared {
     /// Whether handlers may be called in place. A hint for speed: attaching is what makes it sound.
     pub(crate) fn holds_interpreter(&self) -> bool {
         self.holds_interpreter.load(Relaxed)
+    }
+
+    /// Forgets that the phase before was told more than once to end, which would end this one at once.
+    pub(crate) fn begin_phase(&self) {
+        pin!(self.phase_over.notified()).as_mut().enable();
     }
 
     pub(crate) fn end_phase(&self) {

@@ -152,6 +152,8 @@ class LoopCore:
         """The loop's clock, in seconds: that of time.monotonic()."""
     def get_debug(self) -> bool:
         """Whether the loop is in debug mode; asked for every task that is made."""
+    def is_running(self) -> bool:
+        """Whether the loop runs; asked for every task that is started eagerly."""
     def _note_debug(self, enabled: bool) -> None: ...
     def _add_callback(self, handle: asyncio.Handle) -> None:
         """Queue an asyncio.Handle: the door through which the standard selector's callbacks come."""
