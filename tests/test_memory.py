@@ -308,13 +308,15 @@ def test_who_does_not_read_a_great_answer_costs_that_answer_and_nobody_elses_tim
         assert [server.get("/").body for _ in range(100)] == [b"hello"] * 100
         # It is there once. Measured: 101 MB.
         assert growth.bytes() < 120 * MB
-        # For a moment there are the kernel's copy and the one in hyper's buffer. Measured: 200 MB.
-        assert growth.peak_bytes() < 330 * MB
+        assert growth.peak_bytes() < 120 * MB
     growth.wait_until_under(20 * MB)
 
 
-@pytest.mark.parametrize("path", ["/8-MB/bytes", "/8-MB/response"])
-def test_fifty_slow_readers_of_a_great_answer_cost_a_copy_each_at_most(serve: Serve, path: str) -> None:
+# Measured: 400 MB where each answer is a copy of its own, 6 MB where all are one Response.
+@pytest.mark.parametrize(("path", "bound_bytes"), [("/8-MB/bytes", 500 * MB), ("/8-MB/response", 30 * MB)])
+def test_fifty_slow_readers_of_a_great_answer_cost_a_copy_each_at_most(
+    serve: Serve, path: str, bound_bytes: int
+) -> None:
     server = serve(APP)
     growth = Growth(server)
     # What was used is used again: the second time costs no more.
@@ -323,8 +325,7 @@ def test_fifty_slow_readers_of_a_great_answer_cost_a_copy_each_at_most(serve: Se
             for _ in range(50):
                 ask_and_read_nothing(server, get(path), stack)
             assert server.get("/").body == b"hello"
-            # Measured: 400 to 416 MB.
-            assert growth.peak_bytes() < 50 * 8 * MB + 100 * MB
+            assert growth.peak_bytes() < bound_bytes
         wait_until_all_are_closed(server)
 
 
@@ -334,8 +335,8 @@ def test_pipelined_requests_for_great_answers_are_answered_one_at_a_time(serve: 
     with ExitStack() as stack:
         ask_and_read_nothing(server, get("/8-MB/response") * 50, stack)
         assert [server.get("/").body for _ in range(100)] == [b"hello"] * 100
-        # Measured: 8 MB, where 50 answers would be 400 MB.
-        assert growth.peak_bytes() < 40 * MB
+        # Measured: under 1 MB, where 50 answers would be 400 MB.
+        assert growth.peak_bytes() < 20 * MB
 
 
 def test_who_sends_requests_and_reads_no_answers_is_soon_read_no_more(serve: Serve) -> None:

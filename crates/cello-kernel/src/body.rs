@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -12,6 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::Timeouts;
 use crate::watch::{Phase, Watch};
+
+/// hyper copies what it is given into its buffer: a long answer is given in pieces, so that it is never there twice.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// The body of a response.
 #[derive(Debug, Default)]
@@ -35,7 +39,9 @@ impl Body for Payload {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+        let Some(bytes) = &mut self.0 else { return Poll::Ready(None) };
+        let piece = if bytes.len() > PIECE_BYTES { Some(bytes.split_to(PIECE_BYTES)) } else { self.0.take() };
+        Poll::Ready(piece.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -86,6 +92,7 @@ pub(crate) async fn read_body(
     let mut first = Bytes::new();
     let mut rest: Vec<u8> = Vec::new();
     let mut share: Option<OwnedSemaphorePermit> = None;
+    let mut patience = timeouts.buffer_room;
     loop {
         watch.enter(Phase::Body);
         let frame = watch.unless_expired(incoming.frame()).await.map_err(|_| BodyError::TimedOut)?;
@@ -95,7 +102,7 @@ pub(crate) async fn read_body(
             return Err(BodyError::TooLarge);
         }
         watch.enter(Phase::Room);
-        let taken = take(budget, data.len(), timeouts).await?;
+        let taken = take(budget, data.len(), &mut patience).await?;
         match &mut share {
             Some(share) => share.merge(taken),
             None => share = Some(taken),
@@ -119,13 +126,20 @@ pub(crate) async fn read_body(
     Ok(BufferedBody { bytes, _share: share })
 }
 
-/// Takes `count` bytes of the budget, waiting a while for them where they are not free.
-async fn take(budget: &Arc<Semaphore>, count: usize, timeouts: &Timeouts) -> Result<OwnedSemaphorePermit, BodyError> {
+/// Takes `count` bytes of the budget, waiting for them while there is patience left.
+async fn take(
+    budget: &Arc<Semaphore>,
+    count: usize,
+    patience: &mut Duration,
+) -> Result<OwnedSemaphorePermit, BodyError> {
     let count = u32::try_from(count).map_err(|_| BodyError::TooLarge)?;
     if let Ok(share) = budget.clone().try_acquire_many_owned(count) {
         return Ok(share);
     }
-    match tokio::time::timeout(timeouts.buffer_room, budget.clone().acquire_many_owned(count)).await {
+    let began = Instant::now();
+    let taken = tokio::time::timeout(*patience, budget.clone().acquire_many_owned(count)).await;
+    *patience = patience.saturating_sub(began.elapsed());
+    match taken {
         Ok(Ok(share)) => Ok(share),
         _ => Err(BodyError::NoRoom),
     }

@@ -115,20 +115,21 @@ def test_native_answers_are_given_while_a_thread_holds_the_interpreter(serve: Se
         413: request("/python", "POST", f"Content-Length: {11 << 20}\r\n"),
         431: request("/python", "POST", f"X-Large: {'x' * (40 << 10)}\r\n"),
     }
+    answers: list[tuple[int, bytes, float]] = []
     with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as control:
         control.sendall(b"?")
         assert control.recv(1) == b"!"
-        answers = [(status, server.exchange(data)) for status, data in list(requests.items()) * 3]
-        answered_s = time.monotonic()
+        give_up_s = time.monotonic() + 1
+        while time.monotonic() < give_up_s:
+            answers += [(status, server.exchange(data), time.monotonic()) for status, data in requests.items()]
         # Now something waits for Python: until the thread lets it go, that is.
         assert server.request("POST", "/python").body == b"answered"
         python_answered_s = time.monotonic()
         began_s, ended_s = map(float, control.recv(100).split())
-    for status, answer in answers:
-        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
-    assert ended_s - began_s >= 2
-    assert began_s < answered_s < began_s + 1.5
-    assert python_answered_s > ended_s
+    assert ended_s >= began_s + 2
+    assert python_answered_s >= began_s + 2
+    assert all(answer.startswith(f"HTTP/1.1 {status} ".encode()) for status, answer, _ in answers)
+    assert {status for status, _, answered_s in answers if began_s < answered_s < began_s + 2} == requests.keys()
     stopped = server.stop()
     assert (stopped.exit_code, stopped.stderr) == (0, "")
 
@@ -152,7 +153,7 @@ def test_an_idle_server_uses_no_processor_time(serve: Serve) -> None:
 
 
 def saturate(server: Server, path: str, requests: int) -> float:
-    """Has that many requests wait at the server at once, on two connections; returns how many it answers in a second."""
+    """Has that many requests wait at the server, on two connections; returns how many it answers in a second."""
     data = request(path) * (requests // 2 - 1) + request(path, fields="Connection: close\r\n")
 
     def exchange(_: int) -> int:
