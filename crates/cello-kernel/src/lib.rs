@@ -30,5 +30,5 @@ pub use limits::{Limits, Timeouts};
 pub use listener::{BindError, Listener};
 pub use problem::Problem;
 pub use request_id::RequestId;
-pub use router::{Found, Params, RouteConflict, RouteId, Router};
+pub use router::{Found, Params, RouteConflict, RouteId, Router, parameter_names};
 pub use server::{Server, Settings};

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
@@ -25,7 +24,7 @@ pub struct Router {
 
 struct Leaf {
     path: String,
-    names: Arc<[Box<str>]>,
+    has_parameters: bool,
     routes: Vec<(Method, RouteId)>,
     allow: HeaderValue,
 }
@@ -41,21 +40,25 @@ pub enum Found {
     Nothing,
 }
 
-/// The parameters of a path: names, and where in the raw path their values stand.
+/// Where in the raw path the values of its parameters stand, in the order of [`parameter_names`].
 #[derive(Clone, Debug)]
 pub struct Params {
-    names: Arc<[Box<str>]>,
     spans: SmallVec<[(usize, usize); 2]>,
 }
 
 impl Params {
-    /// Names and percent-decoded values, in the order of the path they were matched in.
-    pub fn decode<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
-        self.names.iter().zip(&self.spans).map(move |(name, &(start, end))| {
+    /// The percent-decoded values, of the path they were matched in.
+    pub fn values<'a>(&'a self, path: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.spans.iter().map(move |&(start, end)| {
             let raw = path.get(start..end).unwrap_or_default();
-            (&**name, percent_decode_str(raw).decode_utf8_lossy())
+            if raw.contains('%') { percent_decode_str(raw).decode_utf8_lossy() } else { Cow::Borrowed(raw) }
         })
     }
+}
+
+/// The names between the braces of a route's path, in their order.
+pub fn parameter_names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name.trim_start_matches('*'))
 }
 
 /// Two routes that answer the same requests, or a path that cannot be one.
@@ -100,7 +103,7 @@ impl Router {
         tree.insert(path, index).map_err(|error| RouteConflict(format!("the path {path:?}: {error}")))?;
         self.leaves.push(Leaf {
             path: path.to_owned(),
-            names: names(path),
+            has_parameters: parameter_names(path).next().is_some(),
             routes: Vec::new(),
             allow: HeaderValue::from_static(""),
         });
@@ -116,7 +119,7 @@ impl Router {
         let of = |wanted: &Method| leaf.routes.iter().find(|(method, _)| method == wanted);
         let route = of(method).or_else(|| (*method == Method::HEAD).then(|| of(&Method::GET)).flatten());
         let Some(&(_, route)) = route else { return Found::OtherMethods(leaf.allow.clone()) };
-        if leaf.names.is_empty() {
+        if !leaf.has_parameters {
             return Found::Route(route, None);
         }
         let base = path.as_ptr() as usize;
@@ -124,17 +127,8 @@ impl Router {
             let start = value.as_ptr() as usize - base;
             (start, start + value.len())
         });
-        Found::Route(route, Some(Params { names: leaf.names.clone(), spans: spans.collect() }))
+        Found::Route(route, Some(Params { spans: spans.collect() }))
     }
-}
-
-/// The names between the braces of a path.
-fn names(path: &str) -> Arc<[Box<str>]> {
-    path.split('{')
-        .skip(1)
-        .filter_map(|part| part.split_once('}'))
-        .map(|(name, _)| name.trim_start_matches('*').into())
-        .collect()
 }
 
 /// The methods that a path answers, HEAD and OPTIONS included, as `Allow` has them (RFC 9110 §10.2.1).
@@ -166,7 +160,8 @@ mod tests {
             Found::Route(id, params) => Some((
                 id,
                 params.map_or_else(Vec::new, |params| {
-                    params.decode(path).map(|(name, value)| (name.to_owned(), value.into_owned())).collect()
+                    let names = parameter_names(&router.leaves[id].path).map(str::to_owned);
+                    names.zip(params.values(path).map(Cow::into_owned)).collect()
                 }),
             )),
             _ => None,

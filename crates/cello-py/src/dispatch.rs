@@ -6,12 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cello_kernel::{Application, Deferred, Exchange, Outcome, Payload, Problem, RequestId};
+use cello_kernel::{Application, Deferred, Exchange, Outcome, Payload, Problem, RequestId, RouteId};
 use http::{Response as HttpResponse, StatusCode};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use tokio::sync::oneshot;
 
 use crate::event_loop::shared::Shared;
@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) function: Py<PyAny>,
     pub(crate) is_async: bool,
     pub(crate) takes_request: bool,
+    /// The names of the path's parameters.
+    pub(crate) names: Vec<Py<PyString>>,
 }
 
 /// Everything of Python's that answering a request needs.
@@ -162,6 +164,11 @@ struct Suspended {
 }
 
 impl Handlers {
+    /// The names of the parameters of a route's path.
+    pub(crate) fn names(&self, route: RouteId) -> &[Py<PyString>] {
+        self.plans.get(route).map_or(&[], |plan| &plan.names)
+    }
+
     pub(crate) fn app(&self, py: Python<'_>) -> Py<PyAny> {
         self.app.clone_ref(py)
     }

@@ -55,7 +55,8 @@ impl Request {
         }
         let params = PyDict::new(py);
         if let Some(matched) = &self.exchange.params {
-            for (name, value) in matched.decode(self.exchange.head.uri.path()) {
+            let names = self.handlers.names(self.exchange.route);
+            for (name, value) in names.iter().zip(matched.values(self.exchange.head.uri.path())) {
                 params.set_item(name, &*value)?;
             }
         }

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cello_kernel::{AccessLog, Router, Settings};
+use cello_kernel::{AccessLog, Router, Settings, parameter_names};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use crate::dispatch::{Bridge, Handlers, Plan, TaskMaker, Tasks};
 use crate::event_loop::LoopCore;
@@ -70,6 +71,7 @@ impl Server {
     #[new]
     #[pyo3(signature = (event_loop, *, app, routes, on_error, on_drained, access_log))]
     fn new(
+        py: Python<'_>,
         event_loop: Py<LoopCore>,
         app: Py<PyAny>,
         routes: Vec<Route>,
@@ -83,7 +85,8 @@ impl Server {
             let refused = |words: String| RouteError::new_err((words, index));
             let method = method.parse().map_err(|_| refused(format!("{method:?} is no HTTP method")))?;
             router.add(method, &path).map_err(|conflict| refused(conflict.to_string()))?;
-            plans.push(Plan { function, is_async, takes_request });
+            let names = parameter_names(&path).map(|name| PyString::intern(py, name).unbind()).collect();
+            plans.push(Plan { function, is_async, takes_request, names });
         }
         let settings = Settings { access_log: access_log.then_some(AccessLog), ..Settings::default() };
         let prepared = Prepared { router, plans, app, on_error, on_drained, settings };
