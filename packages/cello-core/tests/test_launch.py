@@ -287,6 +287,8 @@ def test_cello_run_takes_no_arguments_of_another_app_s_run(launch: Launch, tmp_p
     ("target", "words"),
     [
         ("nowhere:app", "there is no module 'nowhere' here: give MODULE:APP, such as app:app"),
+        (":app", ":app names no module: give MODULE:APP, such as app:app"),
+        ("shop.py", "shop.py names no module: give MODULE:APP, such as shop:app"),
         ("shop:front", "shop has no App named 'front'; it has app"),
         ("shop:hello", "shop has no App named 'hello'; it has app"),
         ("empty", "empty has no App named 'app'"),
@@ -325,7 +327,9 @@ def test_cello_run_shows_the_user_s_lines_where_a_module_cannot_be_imported(tmp_
     ("arguments", "words"),
     [
         (["shop:app", "--port", "x"], "cello: --port is 'x': a port is a number from 0 to 65535\n"),
-        (["shop:app", "--prot", "80"], "cello: error: unrecognized arguments: --prot 80\n"),
+        (["shop:app", "--prot", "80"], "cello: there is no option --prot: did you mean --port?\n"),
+        (["shop:app", "--colour"], "cello run: error: unrecognized arguments: --colour\n"),
+        (["shop:app", "--por", "80"], "cello: there is no option --por: did you mean --port?\n"),
         ([], "cello run: error: the following arguments are required: MODULE[:APP]\n"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cello import __version__, _launch, _options
 from cello.app import App
-from cello.errors import StartError
+from cello.errors import OptionError, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +23,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="cello", description="A Python web framework on a minimal native kernel.")
     parser.add_argument("--version", action="version", version=f"cello {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="serve an application", description="Serve an application.")
+    run = commands.add_parser(
+        "run", help="serve an application", description="Serve an application.", allow_abbrev=False
+    )
     run.add_argument("target", metavar="MODULE[:APP]", help="where the App is, such as shop.main:app")
     _options.add_options(run)
-    options = vars(parser.parse_args(argv))
+    found, rest = parser.parse_known_args(argv)
+    options = vars(found)
+    try:
+        _options.refuse_misspelt(run, rest)
+    except OptionError as error:
+        _launch.fail(error, _launch.EXIT_USAGE)
+    if rest:
+        run.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         with _launch.Deferred() as deferred:
             app = load(options["target"])
@@ -42,6 +51,9 @@ def load(target: str) -> App:
     """
     module_name, _, attribute = target.partition(":")
     attribute = attribute or "app"
+    if not module_name or module_name.endswith(".py"):
+        likely = os.path.basename(module_name).removesuffix(".py") or "app"
+        raise StartError(f"{target} names no module: give MODULE:APP, such as {likely}:{attribute}")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:

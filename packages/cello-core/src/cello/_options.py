@@ -12,7 +12,7 @@ from cello.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Options", "add_options", "resolve", "script_options"]
+__all__ = ["Options", "add_options", "refuse_misspelt", "resolve", "script_options"]
 
 _ENVIRONMENTS = ("development", "production")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
@@ -81,13 +81,21 @@ def script_options(argv: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     add_options(parser)
     found, rest = parser.parse_known_args(argv)
+    refuse_misspelt(parser, rest)
+    return vars(found)
+
+
+def refuse_misspelt(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Looks among words that no option took for one that is nearly an option.
+
+    Errors: OptionError, with the option that may have been meant.
+    """
     known = [option for action in parser._actions for option in action.option_strings]
-    for word in rest:
+    for word in words:
         name = word.partition("=")[0]
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.75) if name.startswith("--") else []
         if nearest:
             raise OptionError(f"there is no option {name}: did you mean {nearest[0]}?")
-    return vars(found)
 
 
 def _host(value: Any, source: str) -> str:
