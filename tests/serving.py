@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Reply", "Serve", "Server", "Stopped"]
+__all__ = ["Reply", "Serve", "Server", "Stopped", "read_all", "run_source", "run_to_its_end"]
 
 PATIENCE_S = 20.0
 
@@ -141,6 +141,11 @@ class Server:
         """Sends the process a signal."""
         self.process.send_signal(number)
 
+    def next_line(self) -> str:
+        """Waits for a line of the process's standard output."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
     def wait(self) -> Stopped:
         """Waits until the process has ended."""
         stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
@@ -161,3 +166,21 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """What comes until the server closes the connection."""
+    return b"".join(iter(lambda: connection.recv(4096), b""))
+
+
+def run_to_its_end(folder: Path, *command: str) -> Stopped:
+    """Runs a command that is expected to end by itself."""
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder, check=False)
+    return Stopped(ended.returncode, ended.stdout, ended.stderr)
+
+
+def run_source(folder: Path, source: str, *arguments: str) -> Stopped:
+    """Runs an application given by its source, with `--port 0`, that is expected to end by itself."""
+    script = folder / "app.py"
+    script.write_text(textwrap.dedent(source))
+    return run_to_its_end(folder, sys.executable, str(script), "--port", "0", *arguments)

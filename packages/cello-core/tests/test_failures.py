@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cello._trace import fold
 from cello.errors import BadRequest, CelloError, HTTPError, MalformedJSON
-from serving import PATIENCE_S, Reply, Server, Stopped
+from serving import Reply, Server, Stopped, run_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,15 +40,6 @@ def is_silent_500(reply: Reply) -> bool:
         and problem.keys() == {"type", "title", "status", "detail", "instance"}
         and problem["detail"] == "The server failed to answer this request."
     )
-
-
-def attempt(folder: Path, source: str) -> Stopped:
-    """Runs an application that is expected to end by itself."""
-    script = folder / "app.py"
-    script.write_text(textwrap.dedent(source))
-    command = [sys.executable, str(script), "--port", "0"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder, check=False)
-    return Stopped(ended.returncode, ended.stdout, ended.stderr)
 
 
 # --- exceptions
@@ -389,7 +378,7 @@ def test_a_panic_of_native_code_is_a_500_for_its_request_alone(serve: Serve) -> 
 
 
 def test_two_handlers_for_one_route_are_refused_by_file_and_line(tmp_path: Path) -> None:
-    stopped = attempt(
+    stopped = run_source(
         tmp_path,
         """
         from cello import App
@@ -419,7 +408,7 @@ def test_two_handlers_for_one_route_are_refused_by_file_and_line(tmp_path: Path)
 def test_a_handler_that_wants_what_nothing_provides_is_refused_by_file_and_line(
     tmp_path: Path, parameters: str, missing: str
 ) -> None:
-    stopped = attempt(
+    stopped = run_source(
         tmp_path,
         f"""
         from cello import App
@@ -449,7 +438,7 @@ def test_a_handler_that_wants_what_nothing_provides_is_refused_by_file_and_line(
     ],
 )
 def test_a_path_that_cannot_be_one_is_refused(tmp_path: Path, path: str, words: str) -> None:
-    stopped = attempt(
+    stopped = run_source(
         tmp_path,
         f"""
         from cello import App

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from cello import _options
 from cello._options import Options
 from cello.errors import OptionError
-from serving import PATIENCE_S, Server, Stopped
+from serving import Server, Stopped, run_to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,12 +56,6 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     yield start
     for server in servers:
         server.end()
-
-
-def attempt(folder: Path, *command: str) -> Stopped:
-    """Runs a command that is expected to end by itself."""
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder, check=False)
-    return Stopped(ended.returncode, ended.stdout, ended.stderr)
 
 
 def write(folder: Path, name: str, source: str) -> Path:
@@ -249,7 +242,7 @@ def test_a_script_takes_its_port_from_the_environment(launch: Launch, tmp_path: 
 )
 def test_a_bad_option_of_a_script_ends_with_2(tmp_path: Path, arguments: list[str], words: str) -> None:
     write(tmp_path, "shop.py", f"{SHOP}\napp.run()")
-    assert attempt(tmp_path, sys.executable, "shop.py", *arguments) == Stopped(2, "", words)
+    assert run_to_its_end(tmp_path, sys.executable, "shop.py", *arguments) == Stopped(2, "", words)
 
 
 # --- cello run
@@ -297,7 +290,7 @@ def test_cello_run_takes_no_arguments_of_another_app_s_run(launch: Launch, tmp_p
 def test_cello_run_says_what_it_did_not_find_and_ends_with_3(tmp_path: Path, target: str, words: str) -> None:
     write(tmp_path, "shop.py", SHOP)
     write(tmp_path, "empty.py", "app = None")
-    assert attempt(tmp_path, CELLO, "run", target, "--port", "0") == Stopped(3, "", f"cello: {words}\n")
+    assert run_to_its_end(tmp_path, CELLO, "run", target, "--port", "0") == Stopped(3, "", f"cello: {words}\n")
 
 
 def test_cello_run_shows_the_user_s_lines_where_a_module_cannot_be_imported(tmp_path: Path) -> None:
@@ -311,7 +304,7 @@ def test_cello_run_shows_the_user_s_lines_where_a_module_cannot_be_imported(tmp_
         connect()
         """,
     )
-    stopped = attempt(tmp_path, CELLO, "run", "shop:app", "--port", "0")
+    stopped = run_to_its_end(tmp_path, CELLO, "run", "shop:app", "--port", "0")
     assert (stopped.exit_code, stopped.stdout) == (3, "")
     lines = stopped.stderr.splitlines()
     assert lines[:2] == ["cello: shop could not be imported", "ModuleNotFoundError: No module named 'nowhere'"]
@@ -335,7 +328,7 @@ def test_cello_run_shows_the_user_s_lines_where_a_module_cannot_be_imported(tmp_
 )
 def test_a_bad_option_of_cello_run_ends_with_2(tmp_path: Path, arguments: list[str], words: str) -> None:
     write(tmp_path, "shop.py", SHOP)
-    stopped = attempt(tmp_path, CELLO, "run", *arguments)
+    stopped = run_to_its_end(tmp_path, CELLO, "run", *arguments)
     assert (stopped.exit_code, stopped.stdout) == (2, "")
     assert stopped.stderr.endswith(words)
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
-import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import PATIENCE_S, Server, Stopped
+from serving import PATIENCE_S, Server, Stopped, read_all, run_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,17 +53,6 @@ WAITING = """
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def next_line(server: Server) -> str:
-    """Waits for a line of the server's standard output."""
-    assert server.process.stdout is not None
-    return server.process.stdout.readline().rstrip("\n")
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """What comes until the server closes the connection."""
-    return b"".join(iter(lambda: connection.recv(4096), b""))
-
-
 def wait_until_it_accepts_no_more(server: Server) -> None:
     """Waits until the server, having been told to stop, has closed its listening socket."""
     give_up_s = time.monotonic() + PATIENCE_S
@@ -77,15 +64,6 @@ def wait_until_it_accepts_no_more(server: Server) -> None:
         except ConnectionRefusedError:
             return
     pytest.fail("the server went on accepting connections")
-
-
-def attempt(folder: Path, source: str, *arguments: str) -> Stopped:
-    """Runs an application that is expected to end by itself."""
-    script = folder / "app.py"
-    script.write_text(textwrap.dedent(source))
-    command = [sys.executable, str(script), "--port", "0", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder, check=False)
-    return Stopped(ended.returncode, ended.stdout, ended.stderr)
 
 
 def is_clean(stopped: Stopped) -> bool:
@@ -118,7 +96,7 @@ def test_requests_in_flight_are_answered_before_the_server_stops(serve: Serve, n
     connections = [server.connect() for _ in range(5)]
     for connection in connections:
         connection.sendall(REQUEST)
-        assert next_line(server) == "in flight"
+        assert server.next_line() == "in flight"
     server.send_signal(number)
     wait_until_it_accepts_no_more(server)
     assert server.process.poll() is None
@@ -150,7 +128,7 @@ def test_a_handler_that_blocks_is_let_finish(serve: Serve, number: signal.Signal
     """)
     with server.connect() as connection:
         connection.sendall(REQUEST)
-        assert next_line(server) == "in flight"
+        assert server.next_line() == "in flight"
         server.send_signal(number)
         assert read_all(connection).endswith(b"\r\n\r\ntrue")
     assert is_clean(server.wait())
@@ -185,7 +163,7 @@ app.run()
     """)
     with server.connect() as connection:
         connection.sendall(REQUEST)
-        assert next_line(server) == "in flight"
+        assert server.next_line() == "in flight"
         server.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
             server.process.wait(0.3)
@@ -247,9 +225,9 @@ def test_a_handler_that_outlasts_the_deadline_of_the_stop_is_cancelled(serve: Se
     """)
     with server.connect() as connection:
         connection.sendall(REQUEST)
-        assert next_line(server) == "in flight"
+        assert server.next_line() == "in flight"
         server.send_signal(signal.SIGTERM)
-        assert next_line(server) == "cancelled"
+        assert server.next_line() == "cancelled"
         assert is_clean(server.wait())
 
 
@@ -303,7 +281,7 @@ def test_startup_functions_run_in_order_and_shutdown_functions_in_reverse(serve:
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_failing_startup_ends_with_3_and_the_trace_of_its_own_lines(tmp_path: Path, kind: str) -> None:
-    stopped = attempt(
+    stopped = run_source(
         tmp_path,
         f"""
         from cello import App
@@ -382,7 +360,7 @@ def test_sys_exit_in_a_handler_ends_the_server_with_its_code(serve: Serve, handl
 
 
 def test_sys_exit_in_a_startup_function_ends_the_process_with_its_code(tmp_path: Path) -> None:
-    stopped = attempt(
+    stopped = run_source(
         tmp_path,
         """
         import sys
@@ -403,7 +381,7 @@ def test_sys_exit_in_a_startup_function_ends_the_process_with_its_code(tmp_path:
 def test_a_port_in_use_is_named_and_ends_with_3(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        stopped = attempt(tmp_path, HELLO, "--port", str(port))
+        stopped = run_source(tmp_path, HELLO, "--port", str(port))
     words = f"cello: port {port} on 127.0.0.1 is in use: stop the program that has it, or choose another with --port\n"
     assert stopped == Stopped(3, "", words)
 
@@ -419,7 +397,7 @@ def test_a_port_in_use_is_named_and_ends_with_3(tmp_path: Path) -> None:
     ],
 )
 def test_a_host_that_cannot_be_listened_on_is_named_and_ends_with_3(tmp_path: Path, host: str, words: str) -> None:
-    assert attempt(tmp_path, HELLO, "--host", host) == Stopped(3, "", f"cello: {words}\n")
+    assert run_source(tmp_path, HELLO, "--host", host) == Stopped(3, "", f"cello: {words}\n")
 
 
 def test_an_address_that_was_just_left_can_be_listened_on_again(serve: Serve) -> None:

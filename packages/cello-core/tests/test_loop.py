@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cello._loop import EventLoop
+from serving import read_all
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from types import FrameType
@@ -64,17 +64,6 @@ def ask(serve: Serve, source: str) -> Any:
     assert reply.status == 200, reply.body.decode()
     stop(server)
     return reply.json()
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """What comes until the server closes the connection."""
-    return b"".join(iter(lambda: connection.recv(4096), b""))
-
-
-def next_line(server: Server) -> str:
-    """Waits for a line of the server's standard output."""
-    assert server.process.stdout is not None
-    return server.process.stdout.readline().rstrip("\n")
 
 
 # --- tasks
@@ -242,7 +231,7 @@ def test_a_handler_is_cancelled_when_its_client_leaves(serve: Serve) -> None:
     )
     with server.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert next_line(server) == "waiting"
+        assert server.next_line() == "waiting"
     assert server.get("/seen").json() == ["cancelled", "cleaned up"]
     stop(server)
 
@@ -270,7 +259,7 @@ def test_a_handler_that_ignores_its_cancellation_harms_nobody(serve: Serve) -> N
     )
     with server.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert next_line(server) == "waiting"
+        assert server.next_line() == "waiting"
     assert server.get("/finished").body == b"yes"
     stop(server)
 
@@ -609,10 +598,10 @@ def test_signals_reach_their_handlers_while_the_loop_is_parked(serve: Serve) -> 
     # Nothing else happens in the server: only the signal can have woken it.
     for number, words in [(signal.SIGUSR1, "loop SIGUSR1"), (signal.SIGUSR2, "plain SIGUSR2")] * 2:
         server.send_signal(number)
-        assert next_line(server) == words
+        assert server.next_line() == words
     assert server.get("/deaf").json() is True
     server.send_signal(signal.SIGUSR2)
-    assert next_line(server) == "plain SIGUSR2"
+    assert server.next_line() == "plain SIGUSR2"
     stop(server)
 
 
@@ -874,9 +863,9 @@ def test_an_abandoned_generator_is_closed_by_the_loop(serve: Serve) -> None:
     )
     assert server.get("/").json() == ["abandoned"]
     assert server.get("/keep").json() == 1
-    assert next_line(server) == "closed abandoned"
+    assert server.next_line() == "closed abandoned"
     server.send_signal(signal.SIGTERM)
-    assert next_line(server) == "closed kept"
+    assert server.next_line() == "closed kept"
     stopped = server.wait()
     assert (stopped.exit_code, stopped.stderr) == (0, "")
 
