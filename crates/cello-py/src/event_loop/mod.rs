@@ -56,11 +56,11 @@ impl LoopCore {
     }
 
     fn runtime(&self, selector: &Bound<'_, PyAny>) -> PyResult<Arc<Runtime>> {
+        let descriptor = selector.call_method0("fileno")?.extract()?; // Python: before the lock
         let mut slot = self.lock_runtime();
         if let Some(runtime) = &*slot {
             return Ok(runtime.clone());
         }
-        let descriptor = selector.call_method0("fileno")?.extract()?;
         let runtime = Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
         let pump = {
             let _in_runtime = runtime.enter();

@@ -1,10 +1,10 @@
 //! The task that gives Python its turns, and decides when the thread holds the interpreter.
 //!
 //! The thread is in one of two phases. *Without* the interpreter, connections are served natively; a request that
-//! needs Python is queued, and the pump attaches once for all that wait. If those were several, or more is waiting right
-//! after, the worker is busy, and the thread goes over to the phase *with* the interpreter: handlers are then called in place by
-//! the connections themselves. It ends at the first turn in which nothing needed Python, after one look at the
-//! operating system's events that did not wait for any.
+//! needs Python is queued, and the pump attaches once for all that wait. If those were several, or more is waiting
+//! right after, the worker is busy, and the thread goes over to the phase *with* the interpreter: handlers are then
+//! called in place by the connections themselves. It ends at the first turn in which nothing needed Python, after one
+//! look at the operating system's events that did not wait for any.
 
 use std::future::{Future, poll_fn};
 use std::os::fd::OwnedFd;
