@@ -32,3 +32,4 @@ pub use problem::Problem;
 pub use request_id::RequestId;
 pub use router::{Found, Params, RouteConflict, RouteId, Router, parameter_names};
 pub use server::{Server, Settings};
+pub use service::panic_words;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hyper::server::conn::http1;
 use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -46,6 +47,7 @@ pub(crate) struct State {
     pub router: Router,
     pub settings: Settings,
     pub budget: Arc<Semaphore>,
+    protocol: http1::Builder,
     clock: Arc<Clock>,
     connections: Mutex<Slab<Connection>>,
     open: AtomicUsize,
@@ -83,6 +85,7 @@ impl Server {
             application,
             router,
             budget: Arc::new(Semaphore::new(settings.limits.buffered_bytes.min(Semaphore::MAX_PERMITS))),
+            protocol: connection::protocol(&settings.limits),
             clock: Arc::new(Clock::new(&settings.timeouts)),
             settings,
             connections: Mutex::default(),
@@ -168,8 +171,7 @@ fn open(state: &Arc<State>, stream: TcpStream, runtime: &Handle) {
     let entry = Entry { state: state.clone(), key };
     let task = runtime.spawn(async move {
         let state = &entry.state;
-        let protocol = connection::protocol(&state.settings.limits);
-        connection::serve(stream, &protocol, HttpService::new(state.clone(), watch)).await;
+        connection::serve(stream, &state.protocol, HttpService::new(state.clone(), watch)).await;
     });
     if let Some(connection) = state.lock().get_mut(key) {
         connection.task = Some(task.abort_handle());

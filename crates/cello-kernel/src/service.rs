@@ -239,15 +239,20 @@ async fn wait(watch: Arc<Watch>, exchange: Arc<Exchange>, reply: Reply) -> Respo
     problem(StatusCode::SERVICE_UNAVAILABLE, detail, &exchange)
 }
 
+/// The message of a panic that was caught.
+pub fn panic_words(panic: &(dyn Any + Send)) -> &str {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    words.unwrap_or("no message")
+}
+
 /// A panic is an error of one request: told to its client without the words, logged with them.
 fn panicked(exchange: &Exchange, panic: &(dyn Any + Send)) -> Response<Payload> {
-    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     eprintln!(
         "cello: panic in native code, answering {} {} (request {}): {}",
         exchange.head.method,
         exchange.head.uri.path(),
         exchange.id.get(),
-        words.unwrap_or("no message"),
+        panic_words(panic),
     );
     problem(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to answer this request.", exchange)
 }

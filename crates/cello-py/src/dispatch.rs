@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cello_kernel::{Application, Deferred, Exchange, Outcome, Payload, Problem, RequestId, RouteId};
+use cello_kernel::{Application, Deferred, Exchange, Outcome, Payload, Problem, RequestId, RouteId, panic_words};
 use http::{Response as HttpResponse, StatusCode};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::intern;
@@ -264,8 +264,7 @@ impl Handlers {
 
 /// A panic of native code that a handler called, as an exception.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> PyErr {
-    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    PyRuntimeError::new_err(format!("native code panicked: {}", words.unwrap_or("no message")))
+    PyRuntimeError::new_err(format!("native code panicked: {}", panic_words(panic)))
 }
 
 fn internal_error(id: &RequestId) -> HttpResponse<Payload> {
