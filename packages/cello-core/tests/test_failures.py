@@ -312,7 +312,7 @@ def test_a_panic_of_native_code_is_a_500_for_its_request_alone(serve: Serve) -> 
     server = start(
         serve,
         """
-        from cello._loop import EventLoop
+        from cello.loop import EventLoop
 
         def panic():
             loop = EventLoop()

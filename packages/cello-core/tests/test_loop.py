@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cello._loop import EventLoop
+from cello.loop import EventLoop
 from serving import read_all
 
 if TYPE_CHECKING:
@@ -1113,7 +1113,7 @@ def test_a_loop_runs_in_another_thread_than_the_main_one() -> None:
 def test_an_interrupt_wakes_a_parked_loop_that_has_no_signal_handlers() -> None:
     code = """
         import asyncio, signal
-        from cello._loop import EventLoop
+        from cello.loop import EventLoop
 
         signal.signal(signal.SIGUSR1, lambda *_: print("heard", flush=True))
 

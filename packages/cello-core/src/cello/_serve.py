@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cello._failure import answerer
 from cello._handler import compose, where
 from cello._kernel import BindError, Listener, RouteError, Server
-from cello._loop import EventLoop
+from cello.loop import EventLoop
 from cello.errors import StartError
 
 if TYPE_CHECKING:

@@ -18,9 +18,18 @@ from typing import TYPE_CHECKING
 from cello._kernel import LoopCore
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from typing import Any
 
-__all__ = ["EventLoop"]
+__all__ = ["EventLoop", "run"]
+
+
+def run[Result](main: Coroutine[Any, Any, Result], *, debug: bool | None = None) -> Result:
+    """Runs a coroutine on a new loop and returns its result: asyncio.run() with this loop.
+
+    Errors: what `main` raises; RuntimeError where a loop runs in this thread.
+    """
+    return asyncio.run(main, debug=debug, loop_factory=EventLoop)
 
 
 class EventLoop(LoopCore, asyncio.SelectorEventLoop):
