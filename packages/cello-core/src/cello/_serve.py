@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from cello._failure import answerer
 from cello._handler import compose, where
 from cello._kernel import BindError, Listener, RouteError, Server
-from cello.loop import EventLoop
 from cello.errors import StartError
+from cello.loop import EventLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
