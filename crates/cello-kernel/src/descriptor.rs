@@ -7,22 +7,29 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Reports when `descriptor` is readable, on a duplicate: its owner may close it at any time.
+/// A duplicate of a descriptor whose owner, outside Rust, may close it at any time.
 ///
 /// # Errors
-/// The number is no open descriptor of this process, or not one that can be waited on.
-///
-/// # Panics
-/// Outside a tokio runtime.
-pub fn watch_readable(descriptor: RawFd) -> io::Result<AsyncFd<OwnedFd>> {
+/// The number is no open descriptor of this process.
+pub fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
     if descriptor < 0 {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }
     // SAFETY: the borrow ends with this expression; a number that is not open makes `dup` fail, and -1, the only
     // value that a BorrowedFd must not have, was refused above.
-    let duplicate = unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()?;
+    unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
+}
+
+/// Reports what `interest` asks about on `descriptor`.
+///
+/// # Errors
+/// It cannot be waited on.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd is open, and the same descriptor, for as long as the AsyncFd owns it.
-    Ok(unsafe { AsyncFd::register_with_interest(duplicate, Interest::READABLE) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)
 }
 
 #[cfg(test)]
@@ -38,12 +45,17 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let (near, mut far) = UnixStream::pair().expect("a pair of sockets");
-            let watched = watch_readable(near.as_raw_fd()).expect("an open descriptor");
+            let watched = duplicate(near.as_raw_fd()).and_then(|own| watch(own, Interest::READABLE));
+            let watched = watched.expect("an open descriptor");
             drop(near);
             far.write_all(b"x").expect("the duplicate is open");
             watched.readable().await.expect("it becomes readable").retain_ready();
-            assert!(watch_readable(-1).is_err());
-            assert!(watch_readable(1 << 20).is_err());
         });
+    }
+
+    #[test]
+    fn a_number_that_is_no_descriptor_is_refused() {
+        assert!(duplicate(-1).is_err());
+        assert!(duplicate(1 << 20).is_err());
     }
 }

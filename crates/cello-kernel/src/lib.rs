@@ -23,7 +23,7 @@ mod wire;
 
 pub use access_log::AccessLog;
 pub use body::Payload;
-pub use descriptor::watch_readable;
+pub use descriptor::{duplicate, watch};
 pub use exchange::{Application, Deferred, Exchange, Outcome};
 pub use json::write_json_string;
 pub use limits::{Limits, Timeouts};

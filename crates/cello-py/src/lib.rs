@@ -15,7 +15,11 @@ mod _kernel {
     #[pymodule_export]
     use crate::event_loop::LoopCore;
     #[pymodule_export]
+    use crate::event_loop::acceptor::Acceptor;
+    #[pymodule_export]
     use crate::event_loop::handle::{Handle, TimerHandle};
+    #[pymodule_export]
+    use crate::event_loop::transport::StreamTransport;
     #[pymodule_export]
     use crate::request::Request;
     #[pymodule_export]

@@ -3,24 +3,36 @@
 //! `cello` combines it with `asyncio.SelectorEventLoop`, which keeps all that is cold (descriptors, signals,
 //! subprocesses, executors): its selector is one descriptor in tokio's.
 
+pub(crate) mod acceptor;
+mod address;
 pub(crate) mod handle;
-pub(crate) mod pump;
+mod memory;
+mod pump;
 pub(crate) mod shared;
+mod stream;
+pub(crate) mod transport;
+mod watched;
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cello_kernel::watch_readable;
+use cello_kernel::{duplicate, watch};
+use pyo3::PyTraverseError;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
+use tokio::io::Interest;
 use tokio::runtime::{Builder, Handle as RuntimeHandle, Runtime};
+use tokio::task::coop::unconstrained;
 
 use crate::dispatch::Handlers;
+use acceptor::Acceptor;
 use handle::{Cancellable, Handle, TimerHandle};
 use pump::Pump;
 use shared::{Ready, Running, Shared, now_s};
+use transport::{Parts, StreamTransport};
+use watched::Watched;
 
 /// Tasks run between two looks at the operating system's events.
 const EVENT_INTERVAL: u32 = 31;
@@ -32,7 +44,6 @@ pub(crate) struct LoopCore {
     runtime: Mutex<Option<Arc<Runtime>>>,
     /// What the server's tasks call: kept here, so that the last reference never goes without the interpreter.
     handlers: Mutex<Vec<Arc<Handlers>>>,
-    is_debug: AtomicBool,
 }
 
 impl LoopCore {
@@ -64,9 +75,10 @@ impl LoopCore {
         let runtime = Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
         let pump = {
             let _in_runtime = runtime.enter();
-            Pump::new(self.shared.clone(), watch_readable(descriptor)?)
+            Pump::new(self.shared.clone(), watch(duplicate(descriptor)?, Interest::READABLE)?)
         };
-        runtime.spawn(pump.run());
+        // It ends its turns itself.
+        runtime.spawn(unconstrained(pump.run()));
         Ok(slot.insert(Arc::new(runtime)).clone())
     }
 
@@ -138,12 +150,7 @@ impl LoopCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self {
-            shared: Arc::default(),
-            runtime: Mutex::default(),
-            handlers: Mutex::default(),
-            is_debug: AtomicBool::new(false),
-        }
+        Self { shared: Arc::default(), runtime: Mutex::default(), handlers: Mutex::default() }
     }
 
     /// Run `callback(*args)` at the next turn.
@@ -206,7 +213,7 @@ impl LoopCore {
 
     /// Whether the loop is in debug mode; asked for every task that is made.
     fn get_debug(&self) -> bool {
-        self.is_debug.load(Relaxed)
+        self.shared.is_debug()
     }
 
     /// Whether the loop runs; asked for every task that is started eagerly.
@@ -215,12 +222,56 @@ impl LoopCore {
     }
 
     fn _note_debug(&self, enabled: bool) {
-        self.is_debug.store(enabled, Relaxed);
+        self.shared.set_debug(enabled);
     }
 
     /// Queue an asyncio.Handle: the door through which the standard selector's callbacks come.
     fn _add_callback(&self, handle: Py<PyAny>) {
         self.shared.push_ready(Ready::Standard(handle));
+    }
+
+    /// A transport over a duplicate of `sock`. Once the protocol was told of the connection, `waiter` is done.
+    fn _open_stream(
+        slf: &Bound<'_, Self>,
+        sock: Bound<'_, PyAny>,
+        protocol: Bound<'_, PyAny>,
+        waiter: Option<Py<PyAny>>,
+        extra: Option<Bound<'_, PyDict>>,
+        server: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<StreamTransport>> {
+        let py = slf.py();
+        let core = slf.get();
+        let runtime = core.runtime_handle()?;
+        let _in_runtime = runtime.enter();
+        let socket = duplicate(sock.call_method0("fileno")?.extract()?)?;
+        let transport = StreamTransport::make(Parts {
+            event_loop: slf.clone().into_any(),
+            shared: core.shared.clone(),
+            context: context_or_copy(py, None)?.into_bound(py),
+            socket,
+            peer: None,
+            python_socket: Some(sock),
+            protocol,
+            extra,
+            server,
+        })?;
+        core.shared.push_ready(Ready::Made { transport: transport.clone_ref(py), waiter });
+        Ok(transport)
+    }
+
+    /// Accepts connections on the listening `sock`, at most `backlog` in a turn.
+    fn _accept_on(
+        slf: &Bound<'_, Self>,
+        sock: &Bound<'_, PyAny>,
+        protocol_factory: Py<PyAny>,
+        server: Option<Py<PyAny>>,
+        backlog: usize,
+    ) -> PyResult<Py<Acceptor>> {
+        let core = slf.get();
+        let runtime = core.runtime_handle()?;
+        let _in_runtime = runtime.enter();
+        let socket = duplicate(sock.call_method0("fileno")?.extract()?)?;
+        Acceptor::make(core, slf.as_any(), socket, protocol_factory, server, backlog)
     }
 
     /// Run turns until a stop is requested.
@@ -256,13 +307,28 @@ impl LoopCore {
         self.shared.request_stop();
     }
 
-    /// Drop every connection, timer and callback, and what they hold.
-    fn _close_native(&self, py: Python<'_>) {
+    /// Drop every connection, timer and callback, and what they hold; returns the transports that were open.
+    fn _close_native(&self, py: Python<'_>) -> Vec<Py<StreamTransport>> {
+        let mut open = vec![];
+        for watched in self.shared.take_watched() {
+            match watched {
+                Watched::Stream(transport) => open.push(transport),
+                Watched::Acceptor(acceptor) => acceptor.get().close(),
+            }
+        }
+        for transport in &open {
+            transport.get().abandon();
+        }
         let runtime = self.lock_runtime().take();
         // Tasks hold nothing of Python's, and dropping them must not wait for who has the interpreter.
         py.detach(|| let_go(runtime));
         self.shared.close();
         let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
         drop(handlers);
+        open
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.shared.traverse(&visit)
     }
 }

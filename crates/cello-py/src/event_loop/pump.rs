@@ -23,10 +23,16 @@ use tokio::time::{Instant, Sleep};
 
 use crate::dispatch::panicked;
 
+use super::acceptor::Acceptor;
+use super::handle::Cancellable;
 use super::shared::{Ready, Running, Shared, now_s};
+use super::transport::StreamTransport;
+use super::watched::Watched;
 
 /// The longest a timer is slept for at once: tokio's clock is good for two years.
 const LONGEST_SLEEP_S: f64 = 86_400.0;
+/// What a socket can give in one call.
+const RECEPTION_BYTES: usize = 256 * 1024;
 
 pub(crate) struct Pump {
     shared: Arc<Shared>,
@@ -35,6 +41,8 @@ pub(crate) struct Pump {
     has_events: bool,
     sleep: Pin<Box<Sleep>>,
     armed_for_s: f64,
+    /// What is received passes through here; never longer than one call.
+    buffer: Vec<u8>,
 }
 
 impl Pump {
@@ -46,6 +54,7 @@ impl Pump {
             has_events: true,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed_for_s: f64::INFINITY,
+            buffer: vec![0; RECEPTION_BYTES],
         }
     }
 
@@ -133,7 +142,7 @@ impl Pump {
         self.shared.collect_due_timers(now_s());
         for _ in 0..self.shared.ready_len() {
             let Some(ready) = self.shared.pop_ready() else { break };
-            if let Err(error) = run_ready(py, &ready, &running) {
+            if let Err(error) = run_ready(py, ready, &self.shared, &running, &mut self.buffer) {
                 self.shared.fail(error);
                 break;
             }
@@ -155,19 +164,32 @@ impl Pump {
     }
 }
 
-/// Runs a callback; what it raises goes to the loop's exception handler, but for what is meant to stop the process.
-fn run_ready(py: Python<'_>, ready: &Ready, running: &Running) -> PyResult<()> {
-    let (callback, handle) = match ready {
-        Ready::Soon(handle) => (&handle.get().0, handle.as_any()),
-        Ready::Due(handle) => (&handle.get().callback, handle.as_any()),
+/// Runs what is ready. Nothing fails here but what is meant to stop the process.
+fn run_ready(py: Python<'_>, ready: Ready, shared: &Shared, running: &Running, buffer: &mut [u8]) -> PyResult<()> {
+    match ready {
+        Ready::Soon(handle) => run_callback(py, &handle.get().0, handle.as_any(), running),
+        Ready::Due(handle) => run_callback(py, &handle.get().callback, handle.as_any(), running),
         Ready::Standard(handle) => {
             let handle = handle.bind(py);
             if !handle.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
                 handle.call_method0(intern!(py, "_run"))?;
             }
-            return Ok(());
+            Ok(())
         }
-    };
+        Ready::News(place) => match shared.watched(py, place) {
+            Some(Watched::Stream(transport)) => StreamTransport::serve(transport.bind(py), buffer),
+            Some(Watched::Acceptor(acceptor)) => Acceptor::serve(acceptor.bind(py)),
+            None => Ok(()), // closed in the meantime
+        },
+        Ready::Made { transport, waiter } => {
+            StreamTransport::begin(transport.bind(py), waiter.as_ref().map(|waiter| waiter.bind(py)))
+        }
+        Ready::Lost { transport, error } => StreamTransport::lose(transport.bind(py), error),
+    }
+}
+
+/// Runs a callback; what it raises goes to the loop's exception handler, but for what is meant to stop the process.
+fn run_callback(py: Python<'_>, callback: &Cancellable, handle: &Py<PyAny>, running: &Running) -> PyResult<()> {
     let ran = catch_unwind(AssertUnwindSafe(|| callback.run(py)));
     let ran = ran.unwrap_or_else(|panic| Err((panicked(&*panic), "of native code".to_owned())));
     let Err((error, callback)) = ran else { return Ok(()) };

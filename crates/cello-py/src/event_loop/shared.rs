@@ -10,11 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
+use pyo3::PyTraverseError;
+use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
+use slab::Slab;
 use tokio::sync::Notify;
 
 use super::handle::{Handle, TimerHandle};
+use super::transport::StreamTransport;
+use super::watched::Watched;
 use crate::dispatch::Job;
 
 /// Cancelled timers that may stand in the heap before it is looked through.
@@ -32,6 +37,31 @@ pub(crate) enum Ready {
     Due(Py<TimerHandle>),
     /// An asyncio.Handle, from the standard selector's readers and writers.
     Standard(Py<PyAny>),
+    /// Of a watched descriptor, by its place.
+    News(usize),
+    /// A transport that is to tell its protocol of the connection; then the future is done.
+    Made {
+        transport: Py<StreamTransport>,
+        waiter: Option<Py<PyAny>>,
+    },
+    /// A transport that is to tell its protocol that the connection is lost.
+    Lost {
+        transport: Py<StreamTransport>,
+        error: Option<Py<PyAny>>,
+    },
+}
+
+impl Ready {
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Soon(handle) => visit.call(handle),
+            Self::Due(handle) => visit.call(handle),
+            Self::Standard(handle) => visit.call(handle),
+            Self::News(_) => Ok(()),
+            Self::Made { transport, waiter } => visit.call(transport).and_then(|()| visit.call(waiter)),
+            Self::Lost { transport, error } => visit.call(transport).and_then(|()| visit.call(error)),
+        }
+    }
 }
 
 struct Timer {
@@ -80,10 +110,12 @@ struct Queues {
 #[derive(Default)]
 pub(crate) struct Shared {
     queues: Mutex<Queues>,
+    watched: Mutex<Slab<Option<Watched>>>,
     running: Mutex<Option<Running>>,
     is_running: AtomicBool,
     is_stopping: AtomicBool,
     is_closed: AtomicBool,
+    is_debug: AtomicBool,
     holds_interpreter: AtomicBool,
     ran_in_place: AtomicBool,
     failure: Mutex<Option<PyErr>>,
@@ -176,6 +208,22 @@ impl Shared {
         !queues.ready.is_empty() || !queues.jobs.is_empty()
     }
 
+    /// Shows the garbage collector what a loop that nobody closes keeps alive. The collector must not wait: what is
+    /// locked now is being used now.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Ok(queues) = self.queues.try_lock() {
+            queues.ready.iter().try_for_each(|ready| ready.traverse(visit))?;
+            queues.timers.iter().try_for_each(|timer| visit.call(&timer.handle))?;
+        }
+        if let Ok(watched) = self.watched.try_lock() {
+            watched
+                .iter()
+                .filter_map(|(_, watched)| watched.as_ref())
+                .try_for_each(|watched| watched.traverse(visit))?;
+        }
+        Ok(())
+    }
+
     /// Empties every queue; the loop is closed. The caller holds the interpreter.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Relaxed);
@@ -185,6 +233,45 @@ impl Shared {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Relaxed)
+    }
+
+    // --- watched descriptors
+
+    fn lock_watched(&self) -> MutexGuard<'_, Slab<Option<Watched>>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place among what is watched, still empty.
+    pub(crate) fn reserve_place(&self) -> usize {
+        self.lock_watched().insert(None)
+    }
+
+    pub(crate) fn fill_place(&self, place: usize, owner: Watched) {
+        if let Some(slot) = self.lock_watched().get_mut(place) {
+            *slot = Some(owner);
+        }
+    }
+
+    pub(crate) fn empty_place(&self, place: usize) -> Option<Watched> {
+        self.lock_watched().try_remove(place).flatten()
+    }
+
+    pub(crate) fn watched(&self, py: Python<'_>, place: usize) -> Option<Watched> {
+        self.lock_watched().get(place)?.as_ref().map(|watched| watched.clone_ref(py))
+    }
+
+    pub(crate) fn take_watched(&self) -> Vec<Watched> {
+        std::mem::take(&mut *self.lock_watched()).into_iter().filter_map(|(_, watched)| watched).collect()
+    }
+
+    // --- debug mode
+
+    pub(crate) fn is_debug(&self) -> bool {
+        self.is_debug.load(Relaxed)
+    }
+
+    pub(crate) fn set_debug(&self, enabled: bool) {
+        self.is_debug.store(enabled, Relaxed);
     }
 
     // --- running, stopping, failing

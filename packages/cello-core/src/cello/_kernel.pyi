@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from selectors import BaseSelector
+from socket import socket
 from typing import Any, Literal, Self, TypeVarTuple, final
 
 from typing_extensions import disjoint_base
@@ -12,6 +13,7 @@ from cello.app import App
 
 __all__ = [
     "BUILD_PROFILE",
+    "Acceptor",
     "BindError",
     "Handle",
     "Listener",
@@ -20,6 +22,7 @@ __all__ = [
     "Response",
     "RouteError",
     "Server",
+    "StreamTransport",
     "TimerHandle",
     "__version__",
 ]
@@ -161,8 +164,87 @@ class LoopCore:
         """Run turns until a stop is requested."""
     def _stop_native(self) -> None:
         """End the run after the turn it is at."""
-    def _close_native(self) -> None:
-        """Drop every connection, timer and callback, and what they hold."""
+    def _close_native(self) -> list[StreamTransport]:
+        """Drop every connection, timer and callback, and what they hold; returns the transports that were open."""
+    def _open_stream(
+        self,
+        sock: socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None,
+        extra: dict[str, Any] | None,
+        server: asyncio.AbstractServer | None,
+    ) -> StreamTransport:
+        """A transport over a duplicate of `sock`. Once the protocol was told of the connection, `waiter` is done."""
+    def _accept_on(
+        self,
+        sock: socket,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        server: asyncio.AbstractServer | None,
+        backlog: int,
+    ) -> Acceptor:
+        """Accepts connections on the listening `sock`, at most `backlog` in a turn."""
+
+@final
+class Acceptor:
+    """Accepts on one socket, until it is closed."""
+
+    def close(self) -> None:
+        """Accept no more. The socket itself stays open."""
+    def _try_again(self) -> None: ...
+
+@final
+class StreamTransport(asyncio.Transport):
+    """asyncio's transport of a connected socket, TCP or Unix."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What is known of the connection: `peername`, `sockname`, `socket`."""
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Have another protocol receive from now on."""
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """The protocol; None once the connection is lost."""
+    def is_closing(self) -> bool:
+        """Whether the connection is closed, or will be."""
+    def is_reading(self) -> bool:
+        """Whether the protocol is given what comes."""
+    def pause_reading(self) -> None:
+        """Receive nothing for the time being."""
+    def resume_reading(self) -> None:
+        """Receive again."""
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        """Send `data`; what the system does not take at once waits."""
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
+        """Send each of `list_of_data`, in as few packets as the system makes of them."""
+    def can_write_eof(self) -> bool:
+        """Whether write_eof() is supported: it is."""
+    def write_eof(self) -> None:
+        """Tell the peer that nothing more will be sent, after what waits."""
+    def close(self) -> None:
+        """Close the connection after what waits was sent."""
+    def abort(self) -> None:
+        """Close the connection now, whatever waits."""
+    def get_write_buffer_size(self) -> int:
+        """Bytes that wait to be sent."""
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """The bytes at which the protocol is resumed, and over which it is paused."""
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Set the bytes over which the protocol is paused, and at which it is resumed.
+
+        Errors: ValueError unless high >= low >= 0.
+        """
+    def _force_close(self, exc: BaseException | None) -> None:
+        """Close the connection now, and tell the protocol why."""
+    def _make_empty_waiter(self) -> asyncio.Future[None]:
+        """A future that is done when nothing waits to be sent. Nothing can be written until _reset_empty_waiter()."""
+    def _reset_empty_waiter(self) -> None: ...
+    @property
+    def _sock(self) -> socket | None:
+        """The socket as Python sees it; None once the connection is lost."""
+    @property
+    def _protocol_paused(self) -> bool: ...
+    @property
+    def _sendfile_compatible(self) -> object: ...
+    @property
+    def _start_tls_compatible(self) -> bool: ...
 
 @final
 class Listener:

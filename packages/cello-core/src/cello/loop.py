@@ -1,8 +1,6 @@
 """The event loop: asyncio's own, with its hot part on the kernel's thread.
 
-Of asyncio's private methods it defines `_run_once` (one run of the native loop in place of one turn), inherits
-`_process_events` (called natively with what the selector saw) and takes `_add_callback` natively (what the selector's
-readers and writers are queued by). Nothing else of asyncio that is private is used.
+What it has to do with asyncio's private methods stands in `cello._asyncio_private`.
 """
 
 from __future__ import annotations
@@ -12,10 +10,11 @@ import selectors
 import signal
 import socket
 import threading
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cello._kernel import LoopCore
+from cello._asyncio_private import PrivateMethods
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -32,16 +31,15 @@ def run[Result](main: Coroutine[Any, Any, Result], *, debug: bool | None = None)
     return asyncio.run(main, debug=debug, loop_factory=EventLoop)
 
 
-class EventLoop(LoopCore, asyncio.SelectorEventLoop):
+class EventLoop(PrivateMethods):
     """An asyncio event loop that a kernel's server can share its thread with."""
 
     # The native base takes what its heirs are made with, whatever it is.
     def __init__(  # pyright: ignore[reportInconsistentConstructor]
         self, selector: selectors.BaseSelector | None = None
     ) -> None:
-        self._own_selector = selector or selectors.DefaultSelector()
         self._signals: tuple[socket.socket, socket.socket] | None = None
-        super().__init__(self._own_selector)
+        super().__init__(selector or selectors.DefaultSelector())
 
     def run_forever(self) -> None:
         """Runs until stop() is called."""
@@ -68,7 +66,8 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         if self.is_running():
             raise RuntimeError("Cannot close a running event loop")
         if not self.is_closed():
-            self._close_native()
+            for transport in self._close_native():
+                warnings.warn(f"unclosed transport {transport!r}", ResourceWarning, stacklevel=2, source=transport)
         super().close()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -82,9 +81,6 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         if self.is_running():
             self._wake_on_signals()
         return removed
-
-    def _run_once(self) -> None:
-        self._run_native(self._own_selector)
 
     def _wake_on_signals(self) -> None:
         """Has every signal wake the loop, which would otherwise sleep while Python's own handler waits to be called."""

@@ -1,0 +1,179 @@
+//! Accepting connections on a listening socket of asyncio's: one transport and one protocol each.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use cello_kernel::watch;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
+use pyo3::gc::PyVisit;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pyo3::{PyTraverseError, intern};
+use rustix::io::Errno;
+use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::LoopCore;
+use super::stream::is_out_of_resources;
+use super::transport::{Parts, StreamTransport};
+use super::watched::{Signal, Watched};
+
+/// How long accepting rests where descriptors or memory have run out, as in asyncio.
+const RETRY_DELAY_S: f64 = 1.0;
+
+/// Accepts on one socket, until it is closed.
+#[pyclass(frozen, module = "cello._kernel")]
+pub(crate) struct Acceptor {
+    event_loop: Py<PyAny>,
+    /// Each connection's context is a copy of this one, in which the server was started.
+    context: Py<PyAny>,
+    protocol_factory: Py<PyAny>,
+    server: Option<Py<PyAny>>,
+    /// Connections accepted in one turn.
+    backlog: usize,
+    socket: Mutex<Option<AsyncFd<OwnedFd>>>,
+    signal: Arc<Signal>,
+    waker: Waker,
+}
+
+enum Accepted {
+    Nothing,
+    Connection(OwnedFd, Option<SocketAddrAny>),
+    Failed(Errno),
+}
+
+impl Acceptor {
+    /// To be made inside the runtime. The loop keeps it until it is closed.
+    pub(crate) fn make(
+        core: &LoopCore,
+        event_loop: &Bound<'_, PyAny>,
+        socket: OwnedFd,
+        protocol_factory: Py<PyAny>,
+        server: Option<Py<PyAny>>,
+        backlog: usize,
+    ) -> PyResult<Py<Self>> {
+        let py = event_loop.py();
+        let context = py.import("contextvars")?.call_method0("copy_context")?.unbind();
+        let socket = watch(socket, Interest::READABLE)?;
+        let signal = Signal::new(core.shared().clone());
+        let acceptor = Self {
+            event_loop: event_loop.clone().unbind(),
+            context,
+            protocol_factory,
+            server,
+            backlog: backlog.max(1),
+            socket: Mutex::new(Some(socket)),
+            waker: signal.waker(),
+            signal: signal.clone(),
+        };
+        let acceptor = Py::new(py, acceptor)?;
+        signal.keep(Watched::Acceptor(acceptor.clone_ref(py)));
+        signal.wake_by_ref();
+        Ok(acceptor)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<AsyncFd<OwnedFd>>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody has connected.
+    pub(crate) fn serve(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, me) = (slf.py(), slf.get());
+        me.signal.clear();
+        for _ in 0..me.backlog {
+            match me.accept() {
+                Accepted::Nothing => return Ok(()),
+                Accepted::Connection(socket, peer) => me.connect(py, socket, peer)?,
+                Accepted::Failed(error) => return me.rest(slf, error),
+            }
+        }
+        me.signal.wake_by_ref(); // others first
+        Ok(())
+    }
+
+    fn accept(&self) -> Accepted {
+        let socket = self.lock();
+        let Some(socket) = &*socket else { return Accepted::Nothing };
+        loop {
+            let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(&mut Context::from_waker(&self.waker)) else {
+                return Accepted::Nothing;
+            };
+            match acceptfrom_with(socket.as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok((connection, peer)) => return Accepted::Connection(connection, peer),
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(error) => return Accepted::Failed(error),
+            }
+        }
+    }
+
+    fn connect(&self, py: Python<'_>, socket: OwnedFd, peer: Option<SocketAddrAny>) -> PyResult<()> {
+        let context = self.context.bind(py).call_method0(intern!(py, "copy"))?;
+        let made = context.call_method1(intern!(py, "run"), (&self.protocol_factory,)).and_then(|protocol| {
+            let event_loop = self.event_loop.bind(py);
+            let core = event_loop.cast::<LoopCore>()?.get();
+            StreamTransport::make(Parts {
+                event_loop: event_loop.clone(),
+                shared: core.shared().clone(),
+                context,
+                socket,
+                peer,
+                python_socket: None,
+                protocol,
+                extra: None,
+                server: self.server.as_ref().map(|server| server.bind(py).clone()),
+            })
+        });
+        match made {
+            Ok(transport) => StreamTransport::begin(transport.bind(py), None),
+            Err(error) if error.is_instance_of::<PySystemExit>(py) => Err(error),
+            Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => Err(error),
+            Err(error) => self.report(py, "Error on transport creation for incoming connection", &error),
+        }
+    }
+
+    /// Where there is no room for another connection, the next try is in a while: the queue keeps those that wait.
+    fn rest(&self, slf: &Bound<'_, Self>, error: Errno) -> PyResult<()> {
+        let py = slf.py();
+        let words = py.import("os")?.call_method1("strerror", (error.raw_os_error(),))?.unbind();
+        let raised = PyOSError::new_err((error.raw_os_error(), words));
+        if !is_out_of_resources(error) {
+            return self.report(py, "socket.accept() failed", &raised);
+        }
+        self.report(py, "socket.accept() out of system resource", &raised)?;
+        let again = slf.getattr(intern!(py, "_try_again"))?;
+        self.event_loop.call_method1(py, intern!(py, "call_later"), (RETRY_DELAY_S, again))?;
+        Ok(())
+    }
+
+    fn report(&self, py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
+        let report = PyDict::new(py);
+        report.set_item("message", message)?;
+        report.set_item("exception", error.value(py))?;
+        self.event_loop.call_method1(py, intern!(py, "call_exception_handler"), (report,))?;
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Acceptor {
+    /// Accept no more. The socket itself stays open.
+    pub(crate) fn close(&self) {
+        let socket = self.lock().take();
+        drop(socket);
+        drop(self.signal.give_up());
+    }
+
+    fn _try_again(&self) {
+        self.signal.wake_by_ref();
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.context)?;
+        visit.call(&self.protocol_factory)?;
+        visit.call(&self.server)
+    }
+}

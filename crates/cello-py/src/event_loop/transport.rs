@@ -1,0 +1,814 @@
+//! asyncio's transport of a connected socket, TCP or Unix: what a protocol and a library see of a [`Stream`].
+//!
+//! Each callback of the protocol runs in the context the transport was made in. The state is locked for a few
+//! instructions at a time, never while Python runs.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+
+use pyo3::exceptions::{
+    PyConnectionError, PyKeyboardInterrupt, PyOSError, PyRuntimeError, PySystemExit, PyTypeError, PyValueError,
+};
+use pyo3::gc::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyType};
+use pyo3::{IntoPyObjectExt, PyTraverseError};
+use rustix::net::SocketAddrAny;
+
+use super::address;
+use super::memory::Memory;
+use super::shared::{Ready, Shared};
+use super::stream::{Backlog, Piece, Stream};
+use super::watched::{Signal, Watched};
+
+/// Receptions in one turn of the loop, before others have theirs.
+const RECEPTIONS_A_TURN: usize = 4;
+/// asyncio's default: a protocol is paused while more bytes than this wait to be sent.
+const HIGH_WATER_BYTES: usize = 64 * 1024;
+/// Writes to a connection that is lost before the log is told, as in asyncio.
+const LOST_WRITES: u32 = 5;
+
+/// How the protocol is given what was received; bound once, since each reception calls it.
+enum Receiver {
+    Bytes { data_received: Py<PyAny> },
+    Buffer { get_buffer: Py<PyAny>, buffer_updated: Py<PyAny> },
+}
+
+impl Receiver {
+    fn of(protocol: &Bound<'_, PyAny>) -> PyResult<Self> {
+        static BUFFERED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        let py = protocol.py();
+        if protocol.is_instance(BUFFERED.import(py, "asyncio", "BufferedProtocol")?)? {
+            let get_buffer = protocol.getattr(intern!(py, "get_buffer"))?.unbind();
+            let buffer_updated = protocol.getattr(intern!(py, "buffer_updated"))?.unbind();
+            return Ok(Self::Buffer { get_buffer, buffer_updated });
+        }
+        Ok(Self::Bytes { data_received: protocol.getattr(intern!(py, "data_received"))?.unbind() })
+    }
+
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Bytes { data_received } => Self::Bytes { data_received: data_received.clone_ref(py) },
+            Self::Buffer { get_buffer, buffer_updated } => {
+                Self::Buffer { get_buffer: get_buffer.clone_ref(py), buffer_updated: buffer_updated.clone_ref(py) }
+            }
+        }
+    }
+}
+
+/// What else of Python's belongs to a connection that is not lost yet.
+struct Belongings {
+    protocol: Py<PyAny>,
+    receiver: Receiver,
+    server: Option<Py<PyAny>>,
+    /// The socket as Python sees it, and what users are given of it; made when somebody asks for it.
+    socket: Option<(Py<PyAny>, Py<PyAny>)>,
+    /// Set when nothing waits to be sent any more; nothing can be written meanwhile.
+    drained: Option<Py<PyAny>>,
+}
+
+#[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "asyncio's states are independent of each other")]
+struct State {
+    /// `None` once the connection was closed.
+    stream: Option<Stream>,
+    belongings: Option<Belongings>,
+    backlog: Backlog,
+    high_water: usize,
+    low_water: usize,
+    is_writing_paused: bool,
+    is_reading_paused: bool,
+    is_started: bool,
+    is_closing: bool,
+    /// Whether connection_lost() is called, or soon will be.
+    is_lost: bool,
+    lost_writes: u32,
+    has_received_eof: bool,
+    has_written_eof: bool,
+}
+
+impl State {
+    fn reads(&self) -> bool {
+        self.is_started && !self.is_reading_paused && !self.is_closing && !self.has_received_eof
+    }
+}
+
+/// What one look at the socket has brought.
+enum Reception {
+    Nothing,
+    Received,
+    End,
+}
+
+#[pyclass(frozen, weakref, module = "cello._kernel")]
+pub(crate) struct StreamTransport {
+    shared: Arc<Shared>,
+    event_loop: Py<PyAny>,
+    context: Py<PyAny>,
+    /// What the maker of the transport knows of it.
+    extra: Option<Py<PyDict>>,
+    local: Option<SocketAddrAny>,
+    peer: Option<SocketAddrAny>,
+    signal: Arc<Signal>,
+    state: Mutex<State>,
+}
+
+/// What a transport is made of.
+pub(crate) struct Parts<'py> {
+    pub(crate) event_loop: Bound<'py, PyAny>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) context: Bound<'py, PyAny>,
+    pub(crate) socket: OwnedFd,
+    pub(crate) peer: Option<SocketAddrAny>,
+    pub(crate) python_socket: Option<Bound<'py, PyAny>>,
+    pub(crate) protocol: Bound<'py, PyAny>,
+    pub(crate) extra: Option<Bound<'py, PyDict>>,
+    pub(crate) server: Option<Bound<'py, PyAny>>,
+}
+
+impl StreamTransport {
+    /// To be made inside the runtime. The loop keeps it until the connection is lost.
+    pub(crate) fn make(parts: Parts<'_>) -> PyResult<Py<Self>> {
+        let py = parts.protocol.py();
+        let receiver = Receiver::of(&parts.protocol)?;
+        let signal = Signal::new(parts.shared.clone());
+        let stream = Stream::new(parts.socket, signal.waker()).inspect_err(|_| drop(signal.give_up()))?;
+        let belongings = Belongings {
+            protocol: parts.protocol.unbind(),
+            receiver,
+            server: parts.server.as_ref().map(|server| server.clone().unbind()),
+            socket: None,
+            drained: None,
+        };
+        let transport = Self {
+            shared: parts.shared,
+            event_loop: parts.event_loop.clone().unbind(),
+            context: parts.context.unbind(),
+            extra: parts.extra.map(Bound::unbind),
+            local: stream.local_address(),
+            peer: parts.peer.or_else(|| stream.peer_address()),
+            signal: signal.clone(),
+            state: Mutex::new(State {
+                stream: Some(stream),
+                belongings: Some(belongings),
+                high_water: HIGH_WATER_BYTES,
+                low_water: HIGH_WATER_BYTES / 4,
+                ..State::default()
+            }),
+        };
+        let transport = Py::new(py, transport)?;
+        signal.keep(Watched::Stream(transport.clone_ref(py)));
+        if let Some(socket) = parts.python_socket {
+            transport.get().describe_socket(transport.bind(py), Some(socket))?;
+        }
+        if let Some(server) = parts.server {
+            parts.event_loop.call_method1(intern!(py, "_attach"), (server, &transport))?;
+        }
+        Ok(transport)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn protocol(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.lock().belongings.as_ref().map(|belongings| belongings.protocol.clone_ref(py))
+    }
+
+    /// Calls what belongs to the protocol, in the transport's context.
+    fn call<'py>(
+        &self,
+        function: &Bound<'py, PyAny>,
+        argument: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = function.py();
+        let (context, run) = (self.context.bind(py), intern!(py, "run"));
+        match argument {
+            Some(argument) => context.call_method1(run, (function, argument)),
+            None => context.call_method1(run, (function,)),
+        }
+    }
+
+    fn call_protocol<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        argument: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Some(protocol) = self.protocol(py) else { return Ok(py.None().into_bound(py)) };
+        self.call(&protocol.bind(py).getattr(method)?, argument)
+    }
+
+    // --- the life of a connection
+
+    /// Tells the protocol that it is connected, begins to read, and then wakes who waits for it.
+    pub(crate) fn begin(slf: &Bound<'_, Self>, waiter: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let (py, me) = (slf.py(), slf.get());
+        let made = me.call_protocol(py, "connection_made", Some(slf.as_any()));
+        me.lock().is_started = true;
+        me.signal.wake_by_ref();
+        if let Some(waiter) = waiter
+            && !waiter.call_method0(intern!(py, "done"))?.is_truthy()?
+        {
+            waiter.call_method1(intern!(py, "set_result"), (py.None(),))?;
+        }
+        match made {
+            Ok(_) => Ok(()),
+            Err(error) => me.report(slf, error, "protocol.connection_made() failed"),
+        }
+    }
+
+    /// The socket has become readable or writable, or somebody has asked for a look at it.
+    pub(crate) fn serve(slf: &Bound<'_, Self>, buffer: &mut [u8]) -> PyResult<()> {
+        let me = slf.get();
+        me.signal.clear();
+        me.flush(slf)?;
+        for _ in 0..RECEPTIONS_A_TURN {
+            match me.receive(slf, buffer)? {
+                Reception::Received => {}
+                Reception::Nothing => return Ok(()),
+                Reception::End => return me.end_of_stream(slf),
+            }
+        }
+        me.signal.wake_by_ref(); // there may be more
+        Ok(())
+    }
+
+    fn receive(&self, slf: &Bound<'_, Self>, buffer: &mut [u8]) -> PyResult<Reception> {
+        let py = slf.py();
+        let state = self.lock();
+        let (true, Some(stream), Some(belongings)) = (state.reads(), &state.stream, &state.belongings) else {
+            return Ok(Reception::Nothing);
+        };
+        match &belongings.receiver {
+            Receiver::Bytes { data_received } => {
+                let received = stream.receive(buffer);
+                let data_received = data_received.clone_ref(py);
+                drop(state);
+                let bytes = match received {
+                    Ok(None) => return Ok(Reception::Nothing),
+                    Ok(Some(0)) => return Ok(Reception::End),
+                    Ok(Some(length)) => PyBytes::new(py, buffer.get(..length).unwrap_or_default()),
+                    Err(error) => return self.fatal_io(slf, &error, "Fatal read error on socket transport"),
+                };
+                match self.call(data_received.bind(py), Some(bytes.as_any())) {
+                    Ok(_) => Ok(Reception::Received),
+                    Err(error) => self.fatal(slf, error, "Fatal error: protocol.data_received() call failed."),
+                }
+            }
+            Receiver::Buffer { .. } if !stream.is_readable() => Ok(Reception::Nothing),
+            buffered @ Receiver::Buffer { .. } => {
+                let buffered = buffered.clone_ref(py);
+                drop(state);
+                self.receive_into(slf, &buffered)
+            }
+        }
+    }
+
+    fn receive_into(&self, slf: &Bound<'_, Self>, receiver: &Receiver) -> PyResult<Reception> {
+        let Receiver::Buffer { get_buffer, buffer_updated } = receiver else { return Ok(Reception::Nothing) };
+        let py = slf.py();
+        let buffer = self.call(get_buffer.bind(py), Some((-1).into_bound_py_any(py)?.as_any()));
+        let memory = match buffer.and_then(|buffer| Memory::of(&buffer)) {
+            Ok(memory) => memory,
+            Err(error) => return self.fatal(slf, error, "Fatal error: protocol.get_buffer() call failed."),
+        };
+        let received = {
+            let state = self.lock();
+            let Some(stream) = &state.stream else { return Ok(Reception::Nothing) };
+            stream.receive_into(&memory)
+        };
+        drop(memory);
+        let length = match received {
+            Ok(None) => return Ok(Reception::Nothing),
+            Ok(Some(0)) => return Ok(Reception::End),
+            Ok(Some(length)) => length.into_bound_py_any(py)?,
+            Err(error) => return self.fatal_io(slf, &error, "Fatal read error on socket transport"),
+        };
+        match self.call(buffer_updated.bind(py), Some(&length)) {
+            Ok(_) => Ok(Reception::Received),
+            Err(error) => self.fatal(slf, error, "Fatal error: protocol.buffer_updated() call failed."),
+        }
+    }
+
+    fn end_of_stream(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        self.lock().has_received_eof = true;
+        match self.call_protocol(py, "eof_received", None).and_then(|keeps_open| keeps_open.is_truthy()) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Self::close(slf);
+                Ok(())
+            }
+            Err(error) => {
+                self.fatal(slf, error, "Fatal error: protocol.eof_received() call failed.").map(|_: Reception| ())
+            }
+        }
+    }
+
+    /// Sends what waits, and does what was waiting for it to be sent.
+    fn flush(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let flushed = {
+            let mut state = self.lock();
+            let State { stream: Some(stream), backlog, is_lost: false, .. } = &mut *state else { return Ok(()) };
+            if backlog.is_empty() {
+                return Ok(());
+            }
+            backlog.flush(py, stream)
+        };
+        if let Err(error) = flushed {
+            return self.fatal_io(slf, &error, "Fatal write error on socket transport").map(|_: Reception| ());
+        }
+        self.resume_protocol(slf)?;
+        let mut state = self.lock();
+        if !state.backlog.is_empty() || state.is_lost {
+            return Ok(());
+        }
+        let drained = state.belongings.as_mut().and_then(|belongings| belongings.drained.as_ref());
+        let drained = drained.map(|drained| drained.clone_ref(py));
+        if state.is_closing {
+            state.is_lost = true;
+            drop(state);
+            Self::lose(slf, None)?;
+        } else if state.has_written_eof
+            && let Some(stream) = &state.stream
+        {
+            stream.end_writing();
+            drop(state);
+        } else {
+            drop(state);
+        }
+        if let Some(drained) = drained
+            && !drained.call_method0(py, intern!(py, "done"))?.is_truthy(py)?
+        {
+            drained.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
+        }
+        Ok(())
+    }
+
+    fn pause_protocol(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        {
+            let mut state = self.lock();
+            if state.is_writing_paused || state.backlog.len() <= state.high_water {
+                return Ok(());
+            }
+            state.is_writing_paused = true;
+        }
+        self.tell(slf, "pause_writing", "protocol.pause_writing() failed")
+    }
+
+    fn resume_protocol(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        {
+            let mut state = self.lock();
+            if !state.is_writing_paused || state.backlog.len() > state.low_water {
+                return Ok(());
+            }
+            state.is_writing_paused = false;
+        }
+        self.tell(slf, "resume_writing", "protocol.resume_writing() failed")
+    }
+
+    fn tell(&self, slf: &Bound<'_, Self>, method: &str, failure: &str) -> PyResult<()> {
+        let Some(protocol) = self.protocol(slf.py()) else { return Ok(()) };
+        match protocol.call_method0(slf.py(), method) {
+            Ok(_) => Ok(()),
+            Err(error) => self.report(slf, error, failure),
+        }
+    }
+
+    /// Tells the protocol that the connection is lost, and closes it.
+    pub(crate) fn lose(slf: &Bound<'_, Self>, error: Option<Py<PyAny>>) -> PyResult<()> {
+        let (py, me) = (slf.py(), slf.get());
+        let error = error.unwrap_or_else(|| py.None());
+        let told = me.call_protocol(py, "connection_lost", Some(error.bind(py)));
+        let (stream, belongings) = {
+            let mut state = me.lock();
+            state.backlog.clear();
+            (state.stream.take(), state.belongings.take())
+        };
+        drop(stream);
+        drop(me.signal.give_up());
+        if let Some(belongings) = belongings {
+            if let Some((socket, _)) = belongings.socket {
+                socket.call_method0(py, intern!(py, "close"))?;
+            }
+            if let Some(server) = belongings.server {
+                me.event_loop.call_method1(py, intern!(py, "_detach"), (server, slf))?;
+            }
+            if let Some(drained) = belongings.drained
+                && !drained.call_method0(py, intern!(py, "done"))?.is_truthy(py)?
+            {
+                let lost = PyConnectionError::new_err("Connection is closed by peer");
+                drained.call_method1(py, intern!(py, "set_exception"), (lost,))?;
+            }
+        }
+        match told {
+            Ok(_) => Ok(()),
+            Err(error) => me.report(slf, error, "protocol.connection_lost() failed"),
+        }
+    }
+
+    /// Closes the connection now; connection_lost() is called in the next turn.
+    fn break_off(&self, slf: &Bound<'_, Self>, error: Option<Py<PyAny>>) {
+        {
+            let mut state = self.lock();
+            if state.is_lost {
+                return;
+            }
+            state.backlog.clear();
+            state.is_closing = true;
+            state.is_lost = true;
+        }
+        self.shared.push_ready(Ready::Lost { transport: slf.clone().unbind(), error });
+    }
+
+    // --- what goes wrong
+
+    fn fatal_io(&self, slf: &Bound<'_, Self>, error: &std::io::Error, message: &str) -> PyResult<Reception> {
+        let py = slf.py();
+        let code = error.raw_os_error().unwrap_or_default();
+        let words = py.import("os")?.call_method1("strerror", (code,))?.unbind();
+        self.fatal(slf, PyOSError::new_err((code, words)), message)
+    }
+
+    /// What the system says of a connection is for the log in debug mode only: clients leave. What a protocol raises
+    /// goes to the exception handler. Both end the connection.
+    fn fatal(&self, slf: &Bound<'_, Self>, error: PyErr, message: &str) -> PyResult<Reception> {
+        let py = slf.py();
+        let value = error.value(py).clone().into_any().unbind();
+        if error.is_instance_of::<PyOSError>(py) {
+            if self.shared.is_debug() {
+                self.event_loop.call_method1(py, "_note_io_error", (slf, message, error))?;
+            }
+        } else {
+            self.report(slf, error, message)?;
+        }
+        self.break_off(slf, Some(value));
+        Ok(Reception::Nothing)
+    }
+
+    fn report(&self, slf: &Bound<'_, Self>, error: PyErr, message: &str) -> PyResult<()> {
+        let py = slf.py();
+        if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            return Err(error);
+        }
+        let report = PyDict::new(py);
+        report.set_item("message", message)?;
+        report.set_item("exception", error.value(py))?;
+        report.set_item("transport", slf)?;
+        report.set_item("protocol", self.protocol(py))?;
+        self.event_loop.call_method1(py, intern!(py, "call_exception_handler"), (report,))?;
+        Ok(())
+    }
+
+    // --- writing
+
+    fn check_writable(&self, method: &str) -> PyResult<()> {
+        let state = self.lock();
+        if state.has_written_eof {
+            return Err(PyRuntimeError::new_err(format!("Cannot call {method}() after write_eof()")));
+        }
+        if state.belongings.as_ref().is_some_and(|belongings| belongings.drained.is_some()) {
+            return Err(PyRuntimeError::new_err(format!("unable to {method}; sendfile is in progress")));
+        }
+        Ok(())
+    }
+
+    /// Sends as much as the system takes now; the rest waits.
+    fn send(
+        &self,
+        slf: &Bound<'_, Self>,
+        send: impl FnOnce(&mut Backlog, &Stream) -> std::io::Result<()>,
+    ) -> PyResult<()> {
+        let (sent, is_long) = {
+            let mut state = self.lock();
+            let State { stream: Some(stream), backlog, is_lost: false, high_water, .. } = &mut *state else {
+                state.lost_writes += 1;
+                let is_worth_telling = state.lost_writes > LOST_WRITES;
+                drop(state);
+                return if is_worth_telling { warn_of_lost_writes(slf.py()) } else { Ok(()) };
+            };
+            (send(backlog, stream), backlog.len() > *high_water)
+        };
+        if let Err(error) = sent {
+            return self.fatal_io(slf, &error, "Fatal write error on socket transport").map(|_: Reception| ());
+        }
+        if is_long { self.pause_protocol(slf) } else { Ok(()) }
+    }
+
+    // --- what users ask of the socket
+
+    /// The socket of Python's and what users are given of it, made now if nobody asked before.
+    fn describe_socket(
+        &self,
+        slf: &Bound<'_, Self>,
+        given: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Option<(Py<PyAny>, Py<PyAny>)>> {
+        let py = slf.py();
+        let descriptor = {
+            let state = self.lock();
+            let (Some(stream), Some(belongings)) = (&state.stream, &state.belongings) else { return Ok(None) };
+            if let Some((socket, view)) = &belongings.socket {
+                return Ok(Some((socket.clone_ref(py), view.clone_ref(py))));
+            }
+            stream.descriptor()
+        };
+        let made = self.event_loop.call_method1(py, intern!(py, "_describe_socket"), (slf, given, descriptor))?;
+        let (socket, view): (Py<PyAny>, Py<PyAny>) = made.extract(py)?;
+        if let Some(belongings) = &mut self.lock().belongings {
+            belongings.socket = Some((socket.clone_ref(py), view.clone_ref(py)));
+        }
+        Ok(Some((socket, view)))
+    }
+}
+
+/// What is mutable is copied: the caller may change it while it waits.
+fn piece(data: &Bound<'_, PyAny>) -> PyResult<Piece> {
+    if let Ok(bytes) = data.cast_exact::<PyBytes>() {
+        return Ok(Piece::new(bytes.clone().unbind()));
+    }
+    if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() || data.is_instance_of::<PyBytes>()
+    {
+        let copy = data.py().get_type::<PyBytes>().call1((PyMemoryView::from(data)?,))?;
+        return Ok(Piece::new(copy.cast_into_exact::<PyBytes>()?.unbind()));
+    }
+    let kind = data.get_type().name()?;
+    Err(PyTypeError::new_err(format!("data argument must be a bytes-like object, not '{kind}'")))
+}
+
+fn warn_of_lost_writes(py: Python<'_>) -> PyResult<()> {
+    let log = py.import("logging")?.call_method1("getLogger", ("asyncio",))?;
+    log.call_method1("warning", ("socket.send() raised exception.",))?;
+    Ok(())
+}
+
+/// What `asyncio.Transport` offers, for a connected socket.
+#[pymethods]
+impl StreamTransport {
+    /// A kind of `asyncio.Transport`, which a native class cannot inherit from.
+    #[getter]
+    fn __class__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.event_loop.getattr(py, intern!(py, "_transport_kind"))
+    }
+
+    /// What is known of the connection: `peername`, `sockname`, `socket`.
+    #[pyo3(signature = (name, default = None))]
+    fn get_extra_info(slf: &Bound<'_, Self>, name: &str, default: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        let (py, me) = (slf.py(), slf.get());
+        let default = default.unwrap_or_else(|| py.None());
+        if let Some(extra) = &me.extra
+            && let Some(value) = extra.bind(py).get_item(name)?
+        {
+            return Ok(value.unbind());
+        }
+        let address = match name {
+            "socket" => return Ok(me.describe_socket(slf, None)?.map_or(default, |(_, view)| view)),
+            "peername" => &me.peer,
+            "sockname" => &me.local,
+            _ => return Ok(default),
+        };
+        let address = address.as_ref().map(|address| address::into_python(py, address)).transpose()?.flatten();
+        Ok(address.map_or_else(|| py.None(), Bound::unbind))
+    }
+
+    /// Have another protocol receive from now on.
+    fn set_protocol(&self, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        let receiver = Receiver::of(protocol)?;
+        let replaced = self.lock().belongings.as_mut().map(|belongings| {
+            let protocol = std::mem::replace(&mut belongings.protocol, protocol.clone().unbind());
+            (protocol, std::mem::replace(&mut belongings.receiver, receiver))
+        });
+        drop(replaced);
+        Ok(())
+    }
+
+    /// The protocol; None once the connection is lost.
+    fn get_protocol(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.protocol(py)
+    }
+
+    /// Whether the connection is closed, or will be.
+    fn is_closing(&self) -> bool {
+        self.lock().is_closing
+    }
+
+    /// Whether the protocol is given what comes.
+    fn is_reading(&self) -> bool {
+        let state = self.lock();
+        !state.is_closing && !state.is_reading_paused
+    }
+
+    /// Receive nothing for the time being.
+    fn pause_reading(&self) {
+        let mut state = self.lock();
+        if !state.is_closing {
+            state.is_reading_paused = true;
+        }
+    }
+
+    /// Receive again.
+    fn resume_reading(&self) {
+        let mut state = self.lock();
+        if !state.is_closing && state.is_reading_paused {
+            state.is_reading_paused = false;
+            drop(state);
+            self.signal.wake_by_ref();
+        }
+    }
+
+    /// Send `data`; what the system does not take at once waits.
+    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let piece = piece(data)?;
+        slf.get().check_writable("write")?;
+        let py = slf.py();
+        if piece.is_empty(py) { Ok(()) } else { slf.get().send(slf, |backlog, stream| backlog.send(py, stream, piece)) }
+    }
+
+    /// Send each of `list_of_data`, in as few packets as the system makes of them.
+    fn writelines(slf: &Bound<'_, Self>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().check_writable("writelines")?;
+        let py = slf.py();
+        let pieces = list_of_data.try_iter()?.map(|data| piece(&data?)).collect::<PyResult<Vec<_>>>()?;
+        if pieces.is_empty() {
+            return Ok(());
+        }
+        slf.get().send(slf, |backlog, stream| backlog.send_all(py, stream, pieces))
+    }
+
+    /// Whether write_eof() is supported: it is.
+    #[expect(clippy::unused_self, reason = "a method to asyncio")]
+    fn can_write_eof(&self) -> bool {
+        true
+    }
+
+    /// Tell the peer that nothing more will be sent, after what waits.
+    fn write_eof(&self) {
+        let mut state = self.lock();
+        if state.is_closing || state.has_written_eof {
+            return;
+        }
+        state.has_written_eof = true;
+        if state.backlog.is_empty()
+            && let Some(stream) = &state.stream
+        {
+            stream.end_writing();
+        }
+    }
+
+    /// Close the connection after what waits was sent.
+    fn close(slf: &Bound<'_, Self>) {
+        let me = slf.get();
+        let mut state = me.lock();
+        if state.is_closing {
+            return;
+        }
+        state.is_closing = true;
+        if state.backlog.is_empty() {
+            state.is_lost = true;
+            drop(state);
+            me.shared.push_ready(Ready::Lost { transport: slf.clone().unbind(), error: None });
+        }
+    }
+
+    /// Close the connection now, whatever waits.
+    fn abort(slf: &Bound<'_, Self>) {
+        slf.get().break_off(slf, None);
+    }
+
+    /// Bytes that wait to be sent.
+    fn get_write_buffer_size(&self) -> usize {
+        self.lock().backlog.len()
+    }
+
+    /// The bytes at which the protocol is resumed, and over which it is paused.
+    fn get_write_buffer_limits(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.low_water, state.high_water)
+    }
+
+    /// Set the bytes over which the protocol is paused, and at which it is resumed.
+    ///
+    /// Errors: ValueError unless high >= low >= 0.
+    #[pyo3(signature = (high = None, low = None))]
+    fn set_write_buffer_limits(slf: &Bound<'_, Self>, high: Option<i64>, low: Option<i64>) -> PyResult<()> {
+        let high = high.unwrap_or_else(|| low.map_or(HIGH_WATER_BYTES as i64, |low| low.saturating_mul(4)));
+        let low = low.unwrap_or(high / 4);
+        let (Ok(high_water), Ok(low_water)) = (usize::try_from(high), usize::try_from(low)) else {
+            return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
+        };
+        if high_water < low_water {
+            return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
+        }
+        {
+            let mut state = slf.get().lock();
+            (state.high_water, state.low_water) = (high_water, low_water);
+        }
+        slf.get().pause_protocol(slf)
+    }
+
+    fn __repr__(&self) -> String {
+        let state = self.lock();
+        let Some(stream) = &state.stream else { return "<StreamTransport closed>".to_owned() };
+        let phase = if state.is_closing { "closing " } else { "" };
+        let reading = if state.reads() { "reading" } else { "not reading" };
+        format!("<StreamTransport {phase}fd={} {reading}, {} bytes to write>", stream.descriptor(), state.backlog.len())
+    }
+
+    // --- what asyncio's own modules ask of a transport
+
+    /// Close the connection now, and tell the protocol why.
+    fn _force_close(slf: &Bound<'_, Self>, exc: Option<Py<PyAny>>) {
+        slf.get().break_off(slf, exc);
+    }
+
+    /// A future that is done when nothing waits to be sent. Nothing can be written until _reset_empty_waiter().
+    fn _make_empty_waiter(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let future = self.event_loop.call_method0(py, intern!(py, "create_future"))?;
+        let mut state = self.lock();
+        let is_empty = state.backlog.is_empty();
+        let Some(belongings) = &mut state.belongings else {
+            return Err(PyRuntimeError::new_err("the connection is closed"));
+        };
+        if belongings.drained.is_some() {
+            return Err(PyRuntimeError::new_err("Empty waiter is already set"));
+        }
+        belongings.drained = Some(future.clone_ref(py));
+        drop(state);
+        if is_empty {
+            future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
+        }
+        Ok(future)
+    }
+
+    fn _reset_empty_waiter(&self) {
+        let waiter = self.lock().belongings.as_mut().and_then(|belongings| belongings.drained.take());
+        drop(waiter);
+    }
+
+    /// The socket as Python sees it; None once the connection is lost.
+    #[getter]
+    fn _sock(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        Ok(slf.get().describe_socket(slf, None)?.map(|(socket, _)| socket))
+    }
+
+    #[getter]
+    fn _protocol_paused(&self) -> bool {
+        self.lock().is_writing_paused
+    }
+
+    #[getter]
+    fn _sendfile_compatible(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.event_loop.getattr(py, intern!(py, "_sendfile_mode"))
+    }
+
+    #[getter]
+    #[expect(clippy::unused_self, reason = "an attribute to asyncio")]
+    fn _start_tls_compatible(&self) -> bool {
+        true
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.context)?;
+        visit.call(&self.extra)?;
+        // The collector must not wait; what is locked now is being used now.
+        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        let Some(belongings) = &state.belongings else { return Ok(()) };
+        visit.call(&belongings.protocol)?;
+        visit.call(&belongings.server)?;
+        visit.call(&belongings.drained)?;
+        if let Some((socket, view)) = &belongings.socket {
+            visit.call(socket)?;
+            visit.call(view)?;
+        }
+        match &belongings.receiver {
+            Receiver::Bytes { data_received } => visit.call(data_received),
+            Receiver::Buffer { get_buffer, buffer_updated } => {
+                visit.call(get_buffer)?;
+                visit.call(buffer_updated)
+            }
+        }
+    }
+
+    fn __clear__(&self) {
+        let belongings = self.lock().belongings.take();
+        drop(belongings);
+    }
+}
+
+/// The loop is closed with the connection still open: it is closed without a word to the protocol.
+impl StreamTransport {
+    pub(crate) fn abandon(&self) {
+        let (stream, belongings) = {
+            let mut state = self.lock();
+            (state.is_closing, state.is_lost) = (true, true);
+            (state.stream.take(), state.belongings.take())
+        };
+        drop(stream);
+        drop(belongings);
+    }
+}

@@ -1,0 +1,186 @@
+"""All that this loop has to do with what is private in asyncio: methods only, never state.
+
+asyncio has no public way to give a loop transports, or turns, of its own. Each method stands here with its reason, and
+`tests/test_loop_private.py` checks for each version of Python that it is still what is expected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import weakref
+from asyncio import constants, sslproto, transports, trsock
+from typing import TYPE_CHECKING
+
+from cello._kernel import LoopCore
+
+if TYPE_CHECKING:
+    import selectors
+    import ssl
+    from typing import IO, Any
+
+    from cello._kernel import Acceptor, StreamTransport
+
+    class StandardLoop(asyncio.SelectorEventLoop):
+        """What the type stubs of asyncio leave out of it."""
+
+        def _start_serving(self, *arguments: Any) -> None: ...
+        def _stop_serving(self, sock: socket.socket) -> None: ...
+        def _ensure_fd_no_transport(self, fd: int | socket.socket) -> None: ...
+
+    class StandardServer(asyncio.Server):
+        """The same of a server."""
+
+        def _attach(self, *transport: StreamTransport) -> None: ...
+        def _detach(self, *transport: StreamTransport) -> None: ...
+
+    class StandardTLS(sslproto.SSLProtocol):
+        """The same of TLS."""
+
+        def __init__(self, *arguments: object, **options: object) -> None: ...
+        def _get_app_transport(self) -> asyncio.Transport: ...
+else:
+    StandardLoop = asyncio.SelectorEventLoop
+    StandardTLS = sslproto.SSLProtocol
+
+__all__ = ["PrivateMethods"]
+
+#: Since 3.13 a server keeps its transports, weakly, where it counted them before.
+SERVER_KEEPS_TRANSPORTS = sys.version_info >= (3, 13)
+
+log = logging.getLogger("asyncio")
+
+
+class StreamTransportKind(transports._FlowControlMixin, asyncio.Transport):
+    """What a native transport says it is an instance of. It cannot inherit: a native class has a layout of its own.
+
+    sendfile(fallback=True) insists on the mixin.
+    """
+
+
+class PrivateMethods(LoopCore, StandardLoop):
+    """asyncio's selector loop with the native core in it."""
+
+    # The native base takes what its heirs are made with, whatever it is.
+    def __init__(self, selector: selectors.BaseSelector) -> None:  # pyright: ignore[reportInconsistentConstructor]
+        self._own_selector = selector
+        self._acceptors: dict[int, Acceptor] = {}
+        self._by_descriptor: weakref.WeakValueDictionary[int, StreamTransport] = weakref.WeakValueDictionary()
+        super().__init__(selector)
+
+    # --- called by asyncio, defined here
+
+    def _run_once(self) -> None:
+        """run_forever() calls it until the loop is stopped: one native run takes the place of all turns."""
+        self._run_native(self._own_selector)
+
+    def _make_socket_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: asyncio.Server | None = None,
+    ) -> StreamTransport:
+        """create_connection(), create_unix_connection() and connect_accepted_socket() end here."""
+        self._ensure_fd_no_transport(sock)
+        return self._open_stream(sock, protocol, waiter, extra, server)
+
+    def _make_ssl_transport(
+        self,
+        rawsock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: dict[str, Any] | None = None,
+        server: asyncio.Server | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> asyncio.Transport:
+        """The same with `ssl=`: asyncio's own TLS, over a native transport."""
+        self._ensure_fd_no_transport(rawsock)
+        tls = StandardTLS(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        self._open_stream(rawsock, tls, None, extra, server)
+        return tls._get_app_transport()
+
+    def _start_serving(self, *arguments: Any) -> None:
+        """A Server accepts through it. With TLS, asyncio's own way is kept: a handshake costs far more."""
+        protocol_factory, sock, sslcontext, server, backlog, *_ = arguments
+        if sslcontext is not None:
+            super()._start_serving(*arguments)
+        else:
+            self._acceptors[sock.fileno()] = self._accept_on(sock, protocol_factory, server, backlog)
+
+    def _stop_serving(self, sock: socket.socket) -> None:
+        """A Server is closed."""
+        acceptor = self._acceptors.pop(sock.fileno(), None)
+        if acceptor is not None:
+            acceptor.close()
+        super()._stop_serving(sock)
+
+    def _ensure_fd_no_transport(self, fd: int | socket.socket) -> None:
+        """add_reader() and the sock_* methods refuse what a transport uses."""
+        super()._ensure_fd_no_transport(fd)
+        transport = self._by_descriptor.get(fd if isinstance(fd, int) else fd.fileno())
+        if transport is not None and not transport.is_closing():
+            raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
+
+    _transport_kind = StreamTransportKind
+
+    #: What sendfile() asks of a transport: to be tried natively, by the method below.
+    _sendfile_mode = constants._SendfileMode.TRY_NATIVE
+
+    async def _sendfile_native(self, transp: StreamTransport, file: IO[bytes], offset: int, count: int | None) -> int:
+        """sendfile(): the system's own, by sock_sendfile(), which asyncio has, once the buffer is empty."""
+        sock = transp._sock
+        if sock is None:
+            raise RuntimeError("Transport is closing")
+        was_reading = transp.is_reading()
+        transp.pause_reading()
+        await transp._make_empty_waiter()
+        del self._by_descriptor[sock.fileno()]
+        try:
+            return await self.sock_sendfile(sock, file, offset, count, fallback=False)
+        finally:
+            transp._reset_empty_waiter()
+            if not transp.is_closing():
+                self._by_descriptor[sock.fileno()] = transp
+            if was_reading:
+                transp.resume_reading()
+
+    # --- called by the native half
+
+    def _attach(self, server: StandardServer, transport: StreamTransport) -> None:
+        """A server is told of its transports, to know when it is done."""
+        server._attach(transport) if SERVER_KEEPS_TRANSPORTS else server._attach()
+
+    def _detach(self, server: StandardServer, transport: StreamTransport) -> None:
+        server._detach(transport) if SERVER_KEEPS_TRANSPORTS else server._detach()
+
+    def _describe_socket(
+        self, transport: StreamTransport, sock: socket.socket | None, descriptor: int
+    ) -> tuple[socket.socket, trsock.TransportSocket]:
+        """The socket of a transport as Python sees it, and what users are given of it."""
+        if sock is None:
+            sock = socket.socket(fileno=os.dup(descriptor))
+        self._by_descriptor[sock.fileno()] = transport
+        return sock, trsock.TransportSocket(sock)
+
+    def _note_io_error(self, transport: StreamTransport, message: str, error: OSError) -> None:
+        log.debug("%r: %s", transport, message, exc_info=error)
