@@ -30,7 +30,7 @@ use crate::dispatch::Handlers;
 use acceptor::Acceptor;
 use handle::{Cancellable, Handle, TimerHandle};
 use pump::Pump;
-use shared::{Ready, Running, Shared, now_s};
+use shared::{Due, Ready, Running, Shared, now_s};
 use transport::{Parts, StreamTransport};
 use watched::Watched;
 
@@ -86,32 +86,56 @@ impl LoopCore {
         if self.shared.is_closed() { Err(PyRuntimeError::new_err("Event loop is closed")) } else { Ok(()) }
     }
 
-    fn call_at_s(
-        &self,
-        py: Python<'_>,
-        when_s: f64,
-        callback: Py<PyAny>,
-        args: Py<PyTuple>,
-        context: Option<Py<PyAny>>,
-    ) -> PyResult<Py<TimerHandle>> {
-        self.check_open()?;
-        let callback = Cancellable::new(callback, args, context_or_copy(py, context)?);
-        let handle = Py::new(py, TimerHandle::new(callback, when_s, self.shared.clone()))?;
-        self.shared.push_timer(when_s, handle.clone_ref(py));
+    fn soon(&self, py: Python<'_>, call: Call) -> PyResult<Py<PyAny>> {
+        let handle = Py::new(py, Handle(call.into_callback(py)?))?;
+        self.shared.push_ready(Ready::Soon(handle.clone_ref(py)));
+        Ok(handle.into_any())
+    }
+
+    fn at(&self, py: Python<'_>, when_s: f64, call: Call) -> PyResult<Py<PyAny>> {
+        let handle = Py::new(py, TimerHandle::new(call.into_callback(py)?, when_s, self.shared.clone()))?;
+        self.shared.push_timer(when_s, Due::Native(handle.clone_ref(py)));
+        Ok(handle.into_any())
+    }
+}
+
+/// What a caller wants to be called.
+struct Call {
+    function: Py<PyAny>,
+    args: Py<PyTuple>,
+    context: Option<Py<PyAny>>,
+}
+
+impl Call {
+    fn into_callback(self, py: Python<'_>) -> PyResult<Cancellable> {
+        Ok(Cancellable::new(self.function, self.args, context_or_copy(py, self.context)?))
+    }
+}
+
+/// In debug mode callbacks are asyncio's own handles, which remember who made them, and are checked by its rules.
+struct Debugged<'a, 'py>(&'a Bound<'py, LoopCore>);
+
+impl Debugged<'_, '_> {
+    fn soon(&self, call: Call, method: &str) -> PyResult<Py<PyAny>> {
+        self.check(&call, method)?;
+        let py = self.0.py();
+        let handle = py.import("asyncio")?.getattr("Handle")?;
+        let handle = handle.call1((call.function, call.args, self.0, call.context))?.unbind();
+        self.0.get().shared.push_ready(Ready::Standard(handle.clone_ref(py)));
         Ok(handle)
     }
 
-    fn soon(
-        &self,
-        py: Python<'_>,
-        callback: Py<PyAny>,
-        args: Py<PyTuple>,
-        context: Option<Py<PyAny>>,
-    ) -> PyResult<Py<Handle>> {
-        self.check_open()?;
-        let handle = Py::new(py, Handle(Cancellable::new(callback, args, context_or_copy(py, context)?)))?;
-        self.shared.push_ready(Ready::Soon(handle.clone_ref(py)));
+    fn at(&self, when_s: f64, call: Call, method: &str) -> PyResult<Py<PyAny>> {
+        self.check(&call, method)?;
+        let py = self.0.py();
+        let handle = py.import("asyncio")?.getattr("TimerHandle")?;
+        let handle = handle.call1((when_s, call.function, call.args, self.0, call.context))?.unbind();
+        self.0.get().shared.push_timer(when_s, Due::Standard(handle.clone_ref(py)));
         Ok(handle)
+    }
+
+    fn check(&self, call: &Call, method: &str) -> PyResult<()> {
+        self.0.call_method1("_check_call", (&call.function, method)).map(drop)
     }
 }
 
@@ -156,53 +180,70 @@ impl LoopCore {
     /// Run `callback(*args)` at the next turn.
     #[pyo3(signature = (callback, *args, context = None))]
     fn call_soon(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
-    ) -> PyResult<Py<Handle>> {
-        self.soon(py, callback, args, context)
+    ) -> PyResult<Py<PyAny>> {
+        let core = slf.get();
+        core.check_open()?;
+        let call = Call { function: callback, args, context };
+        if core.shared.is_debug() { Debugged(slf).soon(call, "call_soon") } else { core.soon(slf.py(), call) }
     }
 
     /// Run `callback(*args)` at the next turn, from any thread.
     #[pyo3(signature = (callback, *args, context = None))]
     fn call_soon_threadsafe(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
-    ) -> PyResult<Py<Handle>> {
-        let handle = self.soon(py, callback, args, context)?;
-        self.shared.wake();
-        Ok(handle)
+    ) -> PyResult<Py<PyAny>> {
+        let core = slf.get();
+        core.check_open()?;
+        let call = Call { function: callback, args, context };
+        let handle = if core.shared.is_debug() {
+            Debugged(slf).soon(call, "call_soon_threadsafe")
+        } else {
+            core.soon(slf.py(), call)
+        };
+        core.shared.wake();
+        handle
     }
 
     /// Run `callback(*args)` in `delay` seconds.
     #[pyo3(signature = (delay, callback, *args, context = None))]
     fn call_later(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         delay: f64,
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
-    ) -> PyResult<Py<TimerHandle>> {
-        self.call_at_s(py, now_s() + delay, callback, args, context)
+    ) -> PyResult<Py<PyAny>> {
+        let core = slf.get();
+        core.check_open()?;
+        let call = Call { function: callback, args, context };
+        let when_s = now_s() + delay;
+        if core.shared.is_debug() {
+            Debugged(slf).at(when_s, call, "call_later")
+        } else {
+            core.at(slf.py(), when_s, call)
+        }
     }
 
     /// Run `callback(*args)` when the loop's clock shows `when` seconds.
     #[pyo3(signature = (when, callback, *args, context = None))]
     fn call_at(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         when: f64,
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
-    ) -> PyResult<Py<TimerHandle>> {
-        self.call_at_s(py, when, callback, args, context)
+    ) -> PyResult<Py<PyAny>> {
+        let core = slf.get();
+        core.check_open()?;
+        let call = Call { function: callback, args, context };
+        if core.shared.is_debug() { Debugged(slf).at(when, call, "call_at") } else { core.at(slf.py(), when, call) }
     }
 
     /// The loop's clock, in seconds: that of time.monotonic().

@@ -164,8 +164,19 @@ impl Pump {
     }
 }
 
-/// Runs what is ready. Nothing fails here but what is meant to stop the process.
+/// Runs what is ready. In debug mode the loop is told how long that took.
 fn run_ready(py: Python<'_>, ready: Ready, shared: &Shared, running: &Running, buffer: &mut [u8]) -> PyResult<()> {
+    if !shared.is_debug() {
+        return run(py, ready, shared, running, buffer);
+    }
+    let subject = ready.subject(py, shared);
+    let began_s = now_s();
+    run(py, ready, shared, running, buffer)?;
+    running.event_loop.bind(py).call_method1(intern!(py, "_note_duration"), (subject, now_s() - began_s)).map(drop)
+}
+
+/// Nothing fails here but what is meant to stop the process.
+fn run(py: Python<'_>, ready: Ready, shared: &Shared, running: &Running, buffer: &mut [u8]) -> PyResult<()> {
     match ready {
         Ready::Soon(handle) => run_callback(py, &handle.get().0, handle.as_any(), running),
         Ready::Due(handle) => run_callback(py, &handle.get().callback, handle.as_any(), running),

@@ -52,6 +52,20 @@ pub(crate) enum Ready {
 }
 
 impl Ready {
+    /// Whose turn it is, for a message.
+    pub(crate) fn subject(&self, py: Python<'_>, shared: &Shared) -> Option<Py<PyAny>> {
+        Some(match self {
+            Self::Soon(handle) => handle.clone_ref(py).into_any(),
+            Self::Due(handle) => handle.clone_ref(py).into_any(),
+            Self::Standard(handle) => handle.clone_ref(py),
+            Self::Made { transport, .. } | Self::Lost { transport, .. } => transport.clone_ref(py).into_any(),
+            Self::News(place) => match shared.watched(py, *place)? {
+                Watched::Stream(transport) => transport.into_any(),
+                Watched::Acceptor(acceptor) => acceptor.into_any(),
+            },
+        })
+    }
+
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Soon(handle) => visit.call(handle),
@@ -64,10 +78,37 @@ impl Ready {
     }
 }
 
+/// What runs when its time has come.
+pub(crate) enum Due {
+    Native(Py<TimerHandle>),
+    /// An asyncio.TimerHandle, of debug mode. Whether it was cancelled is asked when it is due.
+    Standard(Py<PyAny>),
+}
+
+impl Due {
+    fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Native(handle) if handle.get().callback.is_cancelled())
+    }
+
+    fn into_ready(self) -> Ready {
+        match self {
+            Self::Native(handle) => Ready::Due(handle),
+            Self::Standard(handle) => Ready::Standard(handle),
+        }
+    }
+
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Native(handle) => visit.call(handle),
+            Self::Standard(handle) => visit.call(handle),
+        }
+    }
+}
+
 struct Timer {
     when_s: f64,
     sequence: u64,
-    handle: Py<TimerHandle>,
+    due: Due,
 }
 
 impl PartialEq for Timer {
@@ -135,11 +176,11 @@ impl Shared {
         self.lock().ready.push_back(item);
     }
 
-    pub(crate) fn push_timer(&self, when_s: f64, handle: Py<TimerHandle>) {
+    pub(crate) fn push_timer(&self, when_s: f64, due: Due) {
         let mut queues = self.lock();
         queues.sequence += 1;
         let sequence = queues.sequence;
-        queues.timers.push(Timer { when_s, sequence, handle });
+        queues.timers.push(Timer { when_s, sequence, due });
     }
 
     /// Queues work for the next time the thread has the interpreter.
@@ -165,17 +206,19 @@ impl Shared {
         let mut dead = Vec::new(); // dropped after the lock
         let mut queues = self.lock();
         while let Some(timer) = queues.timers.peek() {
-            let is_cancelled = timer.handle.get().callback.is_cancelled();
+            let is_cancelled = timer.due.is_cancelled();
             if !is_cancelled && timer.when_s > now_s {
                 break;
             }
             let Some(timer) = queues.timers.pop() else { break };
-            timer.handle.get().is_queued.store(false, Relaxed);
+            if let Due::Native(handle) = &timer.due {
+                handle.get().is_queued.store(false, Relaxed);
+            }
             if is_cancelled {
                 queues.cancelled_timers = queues.cancelled_timers.saturating_sub(1);
                 dead.push(timer);
             } else {
-                queues.ready.push_back(Ready::Due(timer.handle));
+                queues.ready.push_back(timer.due.into_ready());
             }
         }
         drop(queues);
@@ -192,10 +235,8 @@ impl Shared {
         if queues.cancelled_timers < CANCELLED_TIMERS || queues.cancelled_timers * 2 < queues.timers.len() {
             return;
         }
-        let (dead, alive): (Vec<_>, Vec<_>) = std::mem::take(&mut queues.timers)
-            .into_vec()
-            .into_iter()
-            .partition(|timer| timer.handle.get().callback.is_cancelled());
+        let (dead, alive): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut queues.timers).into_vec().into_iter().partition(|timer| timer.due.is_cancelled());
         queues.timers = BinaryHeap::from(alive);
         queues.cancelled_timers = 0;
         drop(queues);
@@ -213,7 +254,7 @@ impl Shared {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         if let Ok(queues) = self.queues.try_lock() {
             queues.ready.iter().try_for_each(|ready| ready.traverse(visit))?;
-            queues.timers.iter().try_for_each(|timer| visit.call(&timer.handle))?;
+            queues.timers.iter().try_for_each(|timer| timer.due.traverse(visit))?;
         }
         if let Ok(watched) = self.watched.try_lock() {
             watched

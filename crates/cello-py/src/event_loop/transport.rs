@@ -24,8 +24,6 @@ use super::shared::{Ready, Shared};
 use super::stream::{Backlog, Piece, Stream};
 use super::watched::{Signal, Watched};
 
-/// Receptions in one turn of the loop, before others have theirs.
-const RECEPTIONS_A_TURN: usize = 4;
 /// asyncio's default: a protocol is paused while more bytes than this wait to be sent.
 const HIGH_WATER_BYTES: usize = 64 * 1024;
 /// Writes to a connection that is lost before the log is told, as in asyncio.
@@ -226,15 +224,21 @@ impl StreamTransport {
         let me = slf.get();
         me.signal.clear();
         me.flush(slf)?;
-        for _ in 0..RECEPTIONS_A_TURN {
-            match me.receive(slf, buffer)? {
-                Reception::Received => {}
-                Reception::Nothing => return Ok(()),
-                Reception::End => return me.end_of_stream(slf),
-            }
+        match me.receive(slf, buffer)? {
+            Reception::Nothing => {}
+            Reception::Received => me.await_more(),
+            Reception::End => me.end_of_stream(slf)?,
         }
-        me.signal.wake_by_ref(); // there may be more
         Ok(())
+    }
+
+    /// One reception a turn, as in asyncio: what data_received() has set going goes on before the next.
+    fn await_more(&self) {
+        let state = self.lock();
+        if state.reads() && state.stream.as_ref().is_some_and(Stream::is_readable) {
+            drop(state);
+            self.signal.wake_by_ref();
+        }
     }
 
     fn receive(&self, slf: &Bound<'_, Self>, buffer: &mut [u8]) -> PyResult<Reception> {

@@ -13,6 +13,7 @@ import socket
 import sys
 import weakref
 from asyncio import constants, sslproto, transports, trsock
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cello._kernel import LoopCore
@@ -20,6 +21,7 @@ from cello._kernel import LoopCore
 if TYPE_CHECKING:
     import selectors
     import ssl
+    from collections.abc import Callable
     from typing import IO, Any
 
     from cello._kernel import Acceptor, StreamTransport
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
         def _start_serving(self, *arguments: Any) -> None: ...
         def _stop_serving(self, sock: socket.socket) -> None: ...
         def _ensure_fd_no_transport(self, fd: int | socket.socket) -> None: ...
+        def _process_self_data(self, data: bytes) -> None: ...
+        def _check_callback(self, callback: Callable[..., object], method: str) -> None: ...
+        def _check_thread(self) -> None: ...
 
     class StandardServer(asyncio.Server):
         """The same of a server."""
@@ -42,7 +47,11 @@ if TYPE_CHECKING:
 
         def __init__(self, *arguments: object, **options: object) -> None: ...
         def _get_app_transport(self) -> asyncio.Transport: ...
+
+    def _format_handle(handle: asyncio.Handle) -> str: ...
 else:
+    from asyncio.base_events import _format_handle
+
     StandardLoop = asyncio.SelectorEventLoop
     StandardTLS = sslproto.SSLProtocol
 
@@ -164,6 +173,11 @@ class PrivateMethods(LoopCore, StandardLoop):
             if was_reading:
                 transp.resume_reading()
 
+    def _receive_signals(self, sock: socket.socket) -> None:
+        """What came through a wakeup descriptor of ours, where asyncio's own was not set for the moment."""
+        with suppress(BlockingIOError):
+            self._process_self_data(sock.recv(4096))
+
     # --- called by the native half
 
     def _attach(self, server: StandardServer, transport: StreamTransport) -> None:
@@ -181,6 +195,21 @@ class PrivateMethods(LoopCore, StandardLoop):
             sock = socket.socket(fileno=os.dup(descriptor))
         self._by_descriptor[sock.fileno()] = transport
         return sock, trsock.TransportSocket(sock)
+
+    def _check_call(self, callback: Callable[..., object], method: str) -> None:
+        """In debug mode: what call_soon() and its kin must not be given, and where they must not be called."""
+        self._check_callback(callback, method)
+        if method != "call_soon_threadsafe":
+            self._check_thread()
+
+    def _note_duration(self, subject: object, took_s: float) -> None:
+        """In debug mode: names who kept the loop from its turns."""
+        if took_s >= self.slow_callback_duration:
+            if isinstance(subject, asyncio.Handle):
+                subject = _format_handle(subject)  # a step of a task is named by the task
+            elif isinstance(subject, asyncio.Transport):
+                subject = f"{subject!r} of {subject.get_protocol()!r}"
+            log.warning("Executing %s took %.3f seconds", subject, took_s)
 
     def _note_io_error(self, transport: StreamTransport, message: str, error: OSError) -> None:
         log.debug("%r: %s", transport, message, exc_info=error)

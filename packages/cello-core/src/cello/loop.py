@@ -11,7 +11,6 @@ import signal
 import socket
 import threading
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cello._asyncio_private import PrivateMethods
@@ -90,7 +89,7 @@ class EventLoop(PrivateMethods):
             near, far = self._signals = socket.socketpair()
             near.setblocking(False)
             far.setblocking(False)
-            self.add_reader(near, _swallow, near)
+            self.add_reader(near, self._receive_signals, near)
         taken = signal.set_wakeup_fd(self._signals[1].fileno(), warn_on_full_buffer=False)
         if taken not in (-1, self._signals[1].fileno()):
             signal.set_wakeup_fd(taken)  # somebody else wakes on them: add_signal_handler(), which wakes us too
@@ -100,14 +99,10 @@ class EventLoop(PrivateMethods):
             return
         near, far = self._signals
         self._signals = None
-        taken = signal.set_wakeup_fd(-1)
-        if taken != far.fileno():
-            signal.set_wakeup_fd(taken)
+        # The descriptor set before is only told by setting another: ours, so that no signal is lost meanwhile.
+        taken = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(-1 if taken == far.fileno() else taken)
+        self._receive_signals(near)
         self.remove_reader(near)
         near.close()
         far.close()
-
-
-def _swallow(readable: socket.socket) -> None:
-    with suppress(BlockingIOError):
-        readable.recv(4096)
