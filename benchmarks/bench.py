@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures Cello beside its peers and keeps the figures: see README.md."""
+"""Measures Cello beside its peers, and its loop beside other loops, and keeps the figures: see README.md."""
 
 import argparse
 import os
@@ -9,50 +9,81 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import environments
 import provenance
 import render
 from environments import BuildError
-from peers import CACHE, Peer, load_peers
-from record import RESULTS, Record, write
+from loops.rounds import LoopPlan, LoopRun
+from loops.section import loop_section
+from loops.workloads import LOOP_WORKLOADS
+from peers import CACHE, Peer, load_loops, load_peers
+from record import LOOP_RESULTS, RESULTS, Described, LoopRecord, Origin, Record, write
 from rounds import LOAD_CORE, SERVER_CORE, Plan, Run, say
 from workloads import WORKLOADS
 
 PUBLISHED_ROUNDS, PUBLISHED_DURATION_S = 7, 1
+# Each sample of a loop is of a new process, so each has a warm-up.
+LOOP_WARM_UP_S = 0.3
+CHECKED_DURATION_S = 0.1
 EXTRAS = ("memory", "import")
+HTTP_NAMES = (*WORKLOADS, *EXTRAS)
 OPEN_FILES = 16_384
+INTERRUPTED = "it was interrupted"
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", help="comma-separated names of peers.toml; all without it")
-    parser.add_argument("--workloads", help=f"comma-separated, of {', '.join([*WORKLOADS, *EXTRAS])}; all without it")
+    parser.add_argument("--only", choices=("http", "loop"), help="measure servers or loops; both without it")
+    parser.add_argument("--peers", help="comma-separated names of peers.toml and loops.toml; all without it")
+    parser.add_argument(
+        "--workloads", help=f"comma-separated, of {', '.join([*HTTP_NAMES, *LOOP_WORKLOADS])}; all without it"
+    )
     parser.add_argument("--rounds", type=int, default=PUBLISHED_ROUNDS)
     parser.add_argument("--duration-s", type=int, default=PUBLISHED_DURATION_S, help="length of one measurement")
     parser.add_argument("--warm-up-s", type=int, default=1, help="load before a server's first measurement")
-    parser.add_argument("--max-foreign-share", type=float, default=0.1, help="of the server's core; above it, again")
+    parser.add_argument("--max-foreign-share", type=float, default=0.1, help="of the measured core; above it, again")
     parser.add_argument("--cello-python", type=Path, help="measure the Cello of this interpreter; never published")
-    parser.add_argument("--check", action="store_true", help="verify every answer of every server and time nothing")
-    parser.add_argument("--json", type=Path, help="write the run here")
+    parser.add_argument("--check", action="store_true", help="verify every answer of every server and loop, no more")
+    parser.add_argument("--json", type=Path, help="write the run here; for one kind only")
     options = parser.parse_args()
     if options.rounds < 1 or options.duration_s < 1:
         parser.error("--rounds and --duration-s count from 1")
-    for given, known in ((options.peers, load_peers()), (options.workloads, [*WORKLOADS, *EXTRAS])):
+    for given, known in (
+        (options.peers, [*load_peers(), *load_loops()]),
+        (options.workloads, [*HTTP_NAMES, *LOOP_WORKLOADS]),
+    ):
         if unknown := [name for name in (given or "").split(",") if name and name not in known]:
             parser.error(f"unknown: {', '.join(unknown)}")
+    # Not resolved: the interpreter of a virtual environment is a link that leads out of it.
+    options.cello_python = options.cello_python and options.cello_python.absolute()
+    if options.json and is_wanted(options, "http") and is_wanted(options, "loop"):
+        parser.error("--json is for one kind: add --only")
     return options
 
 
+def chosen(given: str | None, known: Iterable[str]) -> list[str]:
+    """Pick what was named on the command line, or everything, in the order of the files."""
+    return [name for name in known if not given or name in given.split(",")]
+
+
+def is_wanted(options: argparse.Namespace, kind: str) -> bool:
+    """Tell whether servers, or loops, are to be measured: where not said, by the workloads."""
+    known = HTTP_NAMES if kind == "http" else LOOP_WORKLOADS
+    return options.only in (None, kind) and bool(chosen(options.workloads, known))
+
+
 def plan_of(options: argparse.Namespace) -> Plan:
-    """Turn the command line into what is to be measured."""
+    """Turn the command line into what is to be measured of servers."""
     peers = load_peers()
-    names = options.peers.split(",") if options.peers else list(peers)
-    wanted = options.workloads.split(",") if options.workloads else [*WORKLOADS, *EXTRAS]
+    wanted = chosen(options.workloads, HTTP_NAMES)
     return Plan(
-        peers=[peers[name] for name in names],
+        peers=[peers[name] for name in chosen(options.peers, peers)],
         workloads=[workload for name, workload in WORKLOADS.items() if name in wanted],
         has_memory="memory" in wanted and not options.check,
         has_import="import" in wanted and not options.check,
@@ -60,23 +91,44 @@ def plan_of(options: argparse.Namespace) -> Plan:
         duration_s=options.duration_s,
         warm_up_s=options.warm_up_s,
         max_foreign_share=options.max_foreign_share,
-        # Not resolved: the interpreter of a virtual environment is a link that leads out of it.
-        cello_python=options.cello_python and options.cello_python.absolute(),
+        cello_python=options.cello_python,
     )
 
 
-def build(peers: list[Peer], *, is_cello_given: bool) -> None:
-    """Build what is missing; a server that cannot be built is measured as missing."""
-    environments.build_wrk()
-    for peer in peers:
+def loop_plan_of(options: argparse.Namespace) -> LoopPlan:
+    """Turn the command line into what is to be measured of loops."""
+    loops = load_loops()
+    return LoopPlan(
+        loops=[loops[name] for name in chosen(options.peers, loops)],
+        workloads=[LOOP_WORKLOADS[name] for name in chosen(options.workloads, LOOP_WORKLOADS)],
+        rounds=1 if options.check else options.rounds,
+        duration_s=CHECKED_DURATION_S if options.check else options.duration_s,
+        warm_up_s=CHECKED_DURATION_S if options.check else LOOP_WARM_UP_S,
+        max_foreign_share=1.0 if options.check else options.max_foreign_share,
+        cello_python=options.cello_python,
+    )
+
+
+def build(plan: Plan | None, loop_plan: LoopPlan | None, *, is_cello_given: bool) -> None:
+    """Build what is missing; what cannot be built is measured as missing."""
+    steps: dict[str, Callable[[], None]] = {"PostgreSQL": environments.build_postgresql}
+    if plan:
+        environments.build_wrk()
+    if loop_plan:
+        steps |= {"certificate": environments.build_certificate, "echo-load": environments.build_echo_load}
+    # A name that is in both files has one environment, which that of the servers describes.
+    every = load_loops() | load_peers()
+    names = [peer.name for peer in [*(plan.peers if plan else ()), *(loop_plan.loops if loop_plan else ())]]
+    steps |= {name: partial(environments.build, every[name]) for name in names}
+    if is_cello_given:
+        steps.pop("cello", None)
+    for name, step in steps.items():
         try:
-            if peer.name == "cello" and not is_cello_given:
+            if name == "cello":
                 say("building Cello's release wheel")
-                environments.build_cello(peer.venv)
-            else:
-                environments.build(peer)
+            step()
         except BuildError as error:
-            say(f"{peer.name} is not built: {error}")
+            say(f"{name} is not built: {error}")
 
 
 def build_profile(python: Path) -> str:
@@ -89,66 +141,75 @@ def build_profile(python: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else "missing"
 
 
-def why_unpublishable(plan: Plan, profile: str, *, is_dirty: bool) -> list[str]:
-    """List what keeps the figures of this run from being published."""
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What is measured, and how it came about."""
+
+    commit: str
+    is_dirty: bool
+    profile: str
+    began: float
+    ended: float
+
+    def why_unpublishable(self, plan: Plan | LoopPlan, reasons: Mapping[str, bool]) -> list[str]:
+        """List what keeps the figures of this run from being published."""
+        is_short = plan.rounds < PUBLISHED_ROUNDS or plan.duration_s < PUBLISHED_DURATION_S
+        is_given = plan.cello_python is not None
+        reasons = {
+            "--cello-python was given, so it is not known to be the default release wheel": is_given,
+            f"the kernel's build profile is {self.profile!r}": self.profile != "release",
+            "the checkout differs from its commit": self.is_dirty,
+            **reasons,
+            "it is shorter than a published run": is_short,
+        }
+        return [reason for reason, applies in reasons.items() if applies]
+
+    def origin(self, plan: Plan | LoopPlan, unpublishable: list[str], versions: dict[str, str], began: float) -> Origin:
+        """Say where the figures come from that were measured from `began` until now."""
+        return {
+            "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
+            "unpublishable": unpublishable,
+            "commit": self.commit,
+            "is_dirty": self.is_dirty,
+            "command": shlex.join(["python", "benchmarks/bench.py", *sys.argv[1:]]),
+            "machine": provenance.machine(),
+            "versions": versions | {"Cello's kernel": f"{self.profile} build"},
+            "settings": {
+                "rounds": plan.rounds,
+                "duration_s": plan.duration_s,
+                "warm_up_s": plan.warm_up_s,
+                "max_foreign_share": plan.max_foreign_share,
+                "server_core": SERVER_CORE,
+                "load_core": LOAD_CORE,
+            },
+            "durations_s": {"building": round(self.ended - self.began), "measuring": round(time.time() - began)},
+        }
+
+
+def describe(peers: Iterable[Peer]) -> dict[str, Described]:
+    """Say how each was started."""
+    return {peer.name: {"kind": peer.kind, "command": peer.command, "note": peer.note} for peer in peers}
+
+
+def measure_servers(plan: Plan, made: Build) -> tuple[Record, int]:
+    """Measure the servers; give the run, and how much in it is missing that should not be."""
+    run, began = Run(plan), time.time()
+    load_before = os.getloadavg()[0]
     reasons = {
-        "--cello-python was given, so it is not known to be the default release wheel": plan.cello_python is not None,
-        f"the kernel's build profile is {profile!r}": profile != "release",
-        "the checkout differs from its commit": is_dirty,
         "some servers were left out": len(plan.peers) < len(load_peers()),
         "some workloads were left out": len(plan.workloads) < len(WORKLOADS),
         "memory or import was left out": not (plan.has_memory and plan.has_import),
-        "it is shorter than a published run": plan.rounds < PUBLISHED_ROUNDS or plan.duration_s < PUBLISHED_DURATION_S,
     }
-    return [reason for reason, applies in reasons.items() if applies]
-
-
-def main() -> int:
-    """Build, measure, keep the run and print its tables."""
-    options = parse()
-    plan = plan_of(options)
-    began = time.time()
-    (CACHE / "logs").mkdir(parents=True, exist_ok=True)
-    # A thousand connections, on both sides of which each is an open file.
-    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard_limit), hard_limit))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-    commit, is_dirty = provenance.commit(), provenance.is_dirty()
-    build(plan.peers, is_cello_given=plan.cello_python is not None)
-    profile = build_profile(plan.cello_python or load_peers()["cello"].venv / "bin" / "python")
-    # Again after the build: somebody may have changed what was being built.
-    is_dirty = is_dirty or provenance.is_dirty() or provenance.commit() != commit
-    unpublishable = why_unpublishable(plan, profile, is_dirty=is_dirty)
-    built = time.time()
-    load_before = os.getloadavg()[0]
-    run = Run(plan)
+    unpublishable = made.why_unpublishable(plan, reasons)
     try:
         run.measure()
     except KeyboardInterrupt:
-        unpublishable.append("it was interrupted")
-    if options.check:
-        return 1 if run.surprises() else 0
-
-    record: Record = {
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
-        "unpublishable": unpublishable,
-        "commit": commit,
-        "is_dirty": is_dirty,
-        "command": shlex.join(["python", "benchmarks/bench.py", *sys.argv[1:]]),
-        "machine": provenance.machine(),
-        "versions": provenance.versions(plan.peers, plan.cello_python) | {"Cello's kernel": f"{profile} build"},
-        "settings": {
-            "rounds": plan.rounds,
-            "duration_s": plan.duration_s,
-            "warm_up_s": plan.warm_up_s,
-            "max_foreign_share": plan.max_foreign_share,
-            "server_core": SERVER_CORE,
-            "load_core": LOAD_CORE,
-            "load_average_before": round(load_before, 2),
-        },
-        "durations_s": {"building": round(built - began), "measuring": round(time.time() - built)},
-        "servers": {peer.name: {"kind": peer.kind, "command": peer.command, "note": peer.note} for peer in plan.peers},
+        unpublishable.append(INTERRUPTED)
+    origin = made.origin(plan, unpublishable, provenance.versions(plan.peers, plan.cello_python), began)
+    origin["settings"]["load_average_before"] = round(load_before, 2)
+    found: Record = {
+        **origin,
+        "servers": describe(plan.peers),
         "workloads": [workload.name for workload in plan.workloads],
         "starts": run.starts,
         "samples": run.samples,
@@ -157,12 +218,77 @@ def main() -> int:
         "notes": run.notes,
         "missing": run.missing,
     }
-    folder = CACHE / "results" if unpublishable else RESULTS
-    path: Path = options.json or folder / f"{record['date'].replace(':', '')}.json"
-    write(record, path)
-    print(render.render(record, path.name))
-    say(f"written to {path}" + "".join(f"\nnot to be published: {reason}" for reason in unpublishable))
-    return 0
+    return found, len(run.surprises())
+
+
+def measure_loops(plan: LoopPlan, made: Build) -> tuple[LoopRecord, int]:
+    """Measure the loops; give the run, and how much in it is missing that should not be."""
+    run, began = LoopRun(plan), time.time()
+    load_before = os.getloadavg()[0]
+    reasons = {
+        "some loops were left out": len(plan.loops) < len(load_loops()),
+        "some workloads were left out": len(plan.workloads) < len(LOOP_WORKLOADS),
+    }
+    unpublishable = made.why_unpublishable(plan, reasons)
+    try:
+        run.measure()
+    except KeyboardInterrupt:
+        unpublishable.append(INTERRUPTED)
+    versions = provenance.tools() | provenance.packages(plan.loops, plan.cello_python)
+    origin = made.origin(plan, unpublishable, versions, began)
+    origin["settings"]["load_average_before"] = round(load_before, 2)
+    found: LoopRecord = {
+        **origin,
+        "loops": describe(plan.loops),
+        "workloads": [workload.name for workload in plan.workloads],
+        "samples": run.samples,
+        "missing": run.missing,
+    }
+    return found, len(run.surprises())
+
+
+def keep(found: Record | LoopRecord, folder: Path, given: Path | None) -> Path:
+    """Write a run where it belongs."""
+    path = given or (CACHE / "results" if found["unpublishable"] else folder) / f"{found['date'].replace(':', '')}.json"
+    write(found, path)
+    say(f"written to {path}" + "".join(f"\nnot to be published: {reason}" for reason in found["unpublishable"]))
+    return path
+
+
+def main() -> int:
+    """Build, measure, keep the runs and print their tables."""
+    options = parse()
+    plan = plan_of(options) if is_wanted(options, "http") else None
+    loop_plan = loop_plan_of(options) if is_wanted(options, "loop") else None
+    began = time.time()
+    (CACHE / "logs").mkdir(parents=True, exist_ok=True)
+    # A thousand connections, on both sides of which each is an open file.
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard_limit), hard_limit))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    commit, is_dirty = provenance.commit(), provenance.is_dirty()
+    build(plan, loop_plan, is_cello_given=options.cello_python is not None)
+    profile = build_profile(options.cello_python or load_peers()["cello"].venv / "bin" / "python")
+    # Again after the build: somebody may have changed what was being built.
+    is_dirty = is_dirty or provenance.is_dirty() or provenance.commit() != commit
+    made = Build(commit, is_dirty, profile, began, time.time())
+    surprises = 0
+    if plan:
+        servers, missing = measure_servers(plan, made)
+        surprises += missing
+        if not options.check:
+            path = keep(servers, RESULTS, options.json)
+            print(render.render(servers, path.name))
+        if INTERRUPTED in servers["unpublishable"]:
+            return 1
+    if loop_plan:
+        loops, missing = measure_loops(loop_plan, made)
+        surprises += missing
+        if not options.check:
+            path = keep(loops, LOOP_RESULTS, options.json)
+            print(loop_section(loops, path.name))
+    return 1 if options.check and surprises else 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds what is measured: an environment for each peer, bare hyper, and Cello's wheel.
+"""Builds what is measured and what that takes: environments, Cello's wheel, bare hyper, the load, a certificate.
 
 Each environment lies under $BENCH_CACHE and is built once; a change of its requirements builds it anew.
 """
@@ -13,9 +13,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from peers import CACHE, HERE, Peer, load_peers
+import postgresql
+from peers import CACHE, HERE, Peer, load_loops, load_peers
 
 CHECKOUT = HERE.parent
+CERTIFICATE = CACHE / "certificate.pem"
+ECHO_LOAD = CACHE / "echo-load" / "release" / "echo-load"
 BUILD_PATIENCE_S = 1800
 
 # What would turn the default release build into another one.
@@ -60,19 +63,51 @@ def run(command: Sequence[str | Path], *, cwd: Path = HERE, **variables: str) ->
 
 def build_wrk() -> None:
     """Install the load generator from the system's packages where it is missing."""
-    if shutil.which("wrk"):
-        return
+    if not shutil.which("wrk"):
+        install("wrk")
+
+
+def build_postgresql() -> None:
+    """Install PostgreSQL from the system's packages where it is missing."""
+    if not postgresql.programs():
+        install("postgresql")
+
+
+def install(package: str) -> None:
+    """Install one of the system's packages."""
     if os.geteuid() or not shutil.which("apt-get"):
-        raise BuildError("wrk is missing: install it from the system's packages")
+        raise BuildError(f"{package} is missing: install it from the system's packages")
     run(["apt-get", "update"])
-    run(["apt-get", "install", "--yes", "--no-install-recommends", "wrk"], DEBIAN_FRONTEND="noninteractive")
+    run(["apt-get", "install", "--yes", "--no-install-recommends", package], DEBIAN_FRONTEND="noninteractive")
 
 
 def build_bare_hyper() -> None:
     """Compile the limit that every server is compared with."""
-    manifest = HERE / "bare-hyper" / "Cargo.toml"
-    target = CACHE / "bare-hyper"
+    build_crate("bare-hyper")
+
+
+def build_echo_load() -> None:
+    """Compile the load of the loops' echo servers."""
+    build_crate("echo-load")
+
+
+def build_crate(name: str) -> None:
+    """Compile one of the programs here that are in Rust."""
+    manifest, target = HERE / name / "Cargo.toml", CACHE / name
     run(["cargo", "build", "--release", "--locked", "--manifest-path", manifest, "--target-dir", target])
+
+
+def build_certificate() -> None:
+    """Make the certificate, with its key in the same file, that TLS is measured with."""
+    if CERTIFICATE.exists():
+        return
+    key, certificate = CERTIFICATE.with_suffix(".key"), CERTIFICATE.with_suffix(".new")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "3650", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    run([*command, "-keyout", key, "-out", certificate])
+    key.write_text(key.read_text() + certificate.read_text())
+    key.rename(CERTIFICATE)
+    certificate.unlink()
 
 
 def build_peer(peer: Peer, *, upgrade: bool = False) -> None:
@@ -100,12 +135,13 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def build_cello(venv: Path) -> Path:
+def build_cello(peer: Peer, *, upgrade: bool = False) -> None:
     """Build the default release wheel from this checkout and install it in a fresh environment."""
     wheels = CACHE / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
-    run([sys.executable, "-m", "venv", "--clear", venv])
-    pip = pip_of(venv)
+    shutil.rmtree(peer.venv, ignore_errors=True)
+    build_peer(peer, upgrade=upgrade)
+    pip = pip_of(peer.venv)
     package = CHECKOUT / "packages" / "cello-core"
     # A target folder of its own, so that nothing compiled for development gets into the wheel.
     run(
@@ -117,36 +153,36 @@ def build_cello(venv: Path) -> Path:
     if len(built) != 1:
         raise BuildError(f"expected one wheel, found {len(built)}")
     run([*pip, "install", built[0]])
-    return built[0]
 
 
 def build(peer: Peer, *, upgrade: bool = False) -> None:
-    """Build whatever this server needs."""
+    """Build whatever this server or loop needs."""
     if peer.name == "bare-hyper":
         build_bare_hyper()
+    elif peer.name == "cello":
+        build_cello(peer, upgrade=upgrade)
     elif peer.packages:
         build_peer(peer, upgrade=upgrade)
 
 
 def main() -> int:
-    """Build the named servers, or all; the exit code tells whether each succeeded."""
-    peers = load_peers()
+    """Build the named servers and loops, or all; the exit code tells whether each succeeded."""
+    peers = load_loops() | load_peers()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="SERVER", help=f"of {', '.join(peers)}; all without a name")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(peers)}; all without a name")
     parser.add_argument("--upgrade", action="store_true", help="pin the newest versions in requirements/")
     options = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     failures = 0
-    try:
-        build_wrk()
-    except BuildError as error:
-        print(error)
-        failures += 1
+    for build_tool in (build_wrk, build_postgresql, build_certificate, build_echo_load):
+        try:
+            build_tool()
+        except BuildError as error:
+            print(error)
+            failures += 1
     for name in options.names or peers:
         try:
             build(peers[name], upgrade=options.upgrade)
-            if name == "cello":
-                build_cello(peers[name].venv)
         except BuildError as error:
             print(f"{name}: {error}")
             failures += 1

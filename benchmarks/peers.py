@@ -1,4 +1,4 @@
-"""The servers of `peers.toml`: how each is started, and where its environment lies."""
+"""The servers of `peers.toml` and the loops of `loops.toml`: how each is started, where its environment lies."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ Kind = Literal["subject", "limit", "peer"]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One server beside which, or as which, Cello is measured."""
+    """One server, or one loop, beside which or as which Cello is measured."""
 
     name: str
     command: list[str]
@@ -46,7 +46,12 @@ class Peer:
         return "" if shutil.which(program) else f"{Path(program).name} of {self.name} is not built"
 
 
-def load_peers() -> dict[str, Peer]:
-    """Read `peers.toml`, in its order."""
-    tables = cast("dict[str, dict[str, Any]]", tomllib.loads((HERE / "peers.toml").read_text()))
+def load_peers(file: str = "peers.toml") -> dict[str, Peer]:
+    """Read one of the two files, in its order."""
+    tables = cast("dict[str, dict[str, Any]]", tomllib.loads((HERE / file).read_text()))
     return {name: Peer(name, **table) for name, table in tables.items()}
+
+
+def load_loops() -> dict[str, Peer]:
+    """Read the loops."""
+    return load_peers("loops.toml")

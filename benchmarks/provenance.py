@@ -6,9 +6,11 @@ import platform
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
+import postgresql
 from environments import CHECKOUT
 from peers import HERE, Peer
 
@@ -17,7 +19,7 @@ MEASURED_PATHS = ("crates", "packages/cello-core", "Cargo.toml", "Cargo.lock", "
 WRITTEN_PATHS = (":!benchmarks/results", ":!benchmarks/RESULTS.md")
 SHOWN_PACKAGES = (
     *("cello-core", "django-bolt", "django", "granian", "blacksheep", "fastapi", "starlette", "pydantic", "uvicorn"),
-    *("robyn", "cello-framework", "uvloop", "httptools", "orjson", "msgspec"),
+    *("robyn", "cello-framework", "uvloop", "rloop", "httptools", "orjson", "msgspec", "asyncpg"),
 )
 
 
@@ -55,17 +57,30 @@ def machine() -> dict[str, str]:
     }
 
 
+def tools() -> dict[str, str]:
+    """List the versions of what everything is built, served and measured with."""
+    bin_folder = postgresql.programs()
+    database = output_of(str(bin_folder / "postgres"), "--version") if bin_folder else "none"
+    return {
+        "python": platform.python_version(),
+        "rustc": output_of("rustc", "--version").removeprefix("rustc "),
+        "PostgreSQL": database.removeprefix("postgres (PostgreSQL) "),
+    }
+
+
 def versions(peers: list[Peer], cello_python: Path | None) -> dict[str, str]:
     """List the versions of the tools, of bare hyper's crates, and of each server's packages."""
     wrk = re.search(r"\d+\.\d+\.\d+", output_of("wrk", "--version"))
-    found = {
-        "python": platform.python_version(),
-        "rustc": output_of("rustc", "--version").removeprefix("rustc "),
-        "wrk": wrk[0] if wrk else "unknown",
-    }
+    found = tools() | {"wrk": wrk[0] if wrk else "unknown"}
     lock = cast("dict[str, list[dict[str, Any]]]", tomllib.loads((HERE / "bare-hyper" / "Cargo.lock").read_text()))
     crates = {crate["name"]: crate["version"] for crate in lock["package"]}
     found["bare-hyper"] = f"hyper {crates['hyper']}, tokio {crates['tokio']}"
+    return found | packages(peers, cello_python)
+
+
+def packages(peers: Iterable[Peer], cello_python: Path | None) -> dict[str, str]:
+    """List the versions of what each environment is about."""
+    found: dict[str, str] = {}
     for peer in peers:
         venv = cello_python.parent.parent if cello_python and peer.kind == "subject" else peer.venv
         sites = [str(site) for site in venv.glob("lib/python*/site-packages")]

@@ -7,6 +7,7 @@ from typing import TypedDict, cast
 from peers import HERE
 
 RESULTS = HERE / "results"
+LOOP_RESULTS = RESULTS / "loops"
 
 
 class Sample(TypedDict):
@@ -67,8 +68,8 @@ class Described(TypedDict):
     note: str
 
 
-class Record(TypedDict):
-    """A whole run. `unpublishable` says why its figures may not be published; it is empty where they may."""
+class Origin(TypedDict):
+    """Where figures come from. `unpublishable` says why they may not be published; it is empty where they may."""
 
     date: str
     unpublishable: list[str]
@@ -79,6 +80,11 @@ class Record(TypedDict):
     versions: dict[str, str]
     settings: dict[str, float]
     durations_s: dict[str, float]
+
+
+class Record(Origin):
+    """A whole run of servers."""
+
     servers: dict[str, Described]
     workloads: list[str]
     starts: dict[str, Start]
@@ -89,20 +95,52 @@ class Record(TypedDict):
     missing: list[Remark]
 
 
-def write(record: Record, path: Path) -> None:
+class LoopSample(TypedDict):
+    """One loop at one kind of work in one round."""
+
+    round: int
+    workload: str
+    loop: str
+    cpu_us: float
+    operations: int
+    duration_s: float
+    cores: float
+    foreign_share: float
+
+
+class LoopRecord(Origin):
+    """A whole run of loops. In its remarks, a server is a loop."""
+
+    loops: dict[str, Described]
+    workloads: list[str]
+    samples: list[LoopSample]
+    missing: list[Remark]
+
+
+def write(record: Record | LoopRecord, path: Path) -> None:
     """Write a run as JSON, one line a sample."""
-    text = json.dumps(record | {"samples": "SAMPLES"}, indent=1, ensure_ascii=False)
+    text = json.dumps({**record, "samples": "SAMPLES"}, indent=1, ensure_ascii=False)
     samples = ",\n  ".join(json.dumps(sample) for sample in record["samples"])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.replace('"SAMPLES"', f"[\n  {samples}\n ]") + "\n")
 
 
 def read(path: Path) -> Record:
-    """Read a run."""
+    """Read a run of servers."""
     return cast("Record", json.loads(path.read_text()))
 
 
-def newest_publishable() -> Path | None:
-    """Find the last run in `results/` whose figures may be published."""
-    newest_first = sorted(RESULTS.glob("*.json"), reverse=True)
-    return next((path for path in newest_first if not read(path)["unpublishable"]), None)
+def read_loops(path: Path) -> LoopRecord:
+    """Read a run of loops."""
+    return cast("LoopRecord", json.loads(path.read_text()))
+
+
+def is_of_loops(path: Path) -> bool:
+    """Tell which of the two a file is."""
+    return "loops" in json.loads(path.read_text())
+
+
+def newest_publishable(folder: Path) -> Path | None:
+    """Find the last run in a folder whose figures may be published."""
+    newest_first = sorted(folder.glob("*.json"), reverse=True)
+    return next((path for path in newest_first if not json.loads(path.read_text())["unpublishable"]), None)

@@ -3,14 +3,16 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Literal
 
 import record
+from loops.section import loop_section
+from markdown import dated, described, table, target_table, times
 from peers import HERE
-from record import Record, Sample
+from record import LOOP_RESULTS, RESULTS, Record, Sample
 from targets import MEGABYTE, Figure, ratio, ratios, samples_of, spread, verdicts
 from workloads import WORKLOADS, Workload
 
@@ -42,17 +44,6 @@ hatch run bench   # builds everything, then measures
 hatch run gen     # renders this page
 ```
 """
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str = "---:") -> list[str]:
-    """Lay out a Markdown table; `align` is that of all columns but the first."""
-    ruler = ["---", *[align] * (len(head) - 1)]
-    return [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in (head, ruler, *rows)] + [""]
-
-
-def times(value: float | None) -> str:
-    """Show a ratio."""
-    return "-" if value is None else f"{value:.2f}"
 
 
 def middle(
@@ -158,14 +149,12 @@ def remarks(run: Record) -> list[str]:
 
 def provenance_section(run: Record) -> list[str]:
     """Say where the figures come from and how to make them again."""
-    machine, settings, durations_s = run["machine"], run["settings"], run["durations_s"]
+    settings, durations_s = run["settings"], run["durations_s"]
     foreign_share = median([sample["foreign_share"] for sample in run["samples"]] or [0])
     return [
         "## Where the figures come from",
         "",
-        f"- {run['date']}, commit `{run['commit']}`{', with changes that are not in it' if run['is_dirty'] else ''}.",
-        f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory']},"
-        f" Linux {machine['kernel']}, {machine['system']}.",
+        *dated(run),
         f"- {settings['rounds']:.0f} rounds of {settings['duration_s']:.0f} s (the sleep twice that, the busy threads"
         f" three times), {settings['warm_up_s']:.0f} s of warm-up; server on core {settings['server_core']:.0f},"
         f" load on core {settings['load_core']:.0f}; others used {foreign_share:.1%} of the server's core (median).",
@@ -175,18 +164,13 @@ def provenance_section(run: Record) -> list[str]:
         "",
         "Every server's command, where `{bin}` is its own environment:",
         "",
-        "```",
-        *(f"{name}: {' '.join(server['command'])}" for name, server in run["servers"].items()),
-        "```",
-        "",
+        *described(run["servers"]),
     ]
 
 
 def target_section(run: Record) -> list[str]:
     """Show each target and whether it is met."""
-    shown = {True: "met", False: "**missed**", None: "-"}
-    rows = [[verdict.target, verdict.measured, shown[verdict.is_met]] for verdict in verdicts(run)]
-    return ["## Targets", "", *table(["target", "measured", ""], rows, align="---")]
+    return ["## Targets", "", *target_table(verdicts(run))]
 
 
 def render(run: Record, source: str) -> str:
@@ -202,8 +186,12 @@ def render(run: Record, source: str) -> str:
 
 def page() -> str:
     """Render what RESULTS.md has to be."""
-    newest = record.newest_publishable()
-    return render(record.read(newest), f"results/{newest.name}") if newest else NOTHING_YET
+    newest, newest_of_loops = record.newest_publishable(RESULTS), record.newest_publishable(LOOP_RESULTS)
+    text = render(record.read(newest), f"results/{newest.name}") if newest else NOTHING_YET
+    if newest_of_loops:
+        run = record.read_loops(newest_of_loops)
+        text += "\n" + loop_section(run, newest_of_loops.relative_to(HERE).as_posix())
+    return text
 
 
 def main() -> int:
@@ -212,7 +200,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail where RESULTS.md is not what would be rendered")
     parser.add_argument("run", nargs="?", type=Path, help="print the tables of this run instead")
     options = parser.parse_args()
-    if options.run:
+    if options.run and record.is_of_loops(options.run):
+        print(loop_section(record.read_loops(options.run), options.run.name), end="")
+    elif options.run:
         print(render(record.read(options.run), options.run.name), end="")
     elif not options.check:
         PAGE.write_text(page())

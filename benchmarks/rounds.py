@@ -10,6 +10,7 @@ from pathlib import Path
 from footprint import measure_import, measure_memory
 from load import Load, drive
 from peers import CACHE, HERE, Peer
+from postgresql import PostgreSQL
 from processes import MeasurementError, Server, core_busy_s
 from record import ImportCost, Memory, Remark, Sample, Start
 from workloads import Workload, verify
@@ -48,6 +49,7 @@ class Run:
     """What a run has seen so far. What fails is listed as missing, and the rest goes on."""
 
     plan: Plan
+    database: PostgreSQL = field(default_factory=lambda: PostgreSQL(LOAD_CORE))
     servers: dict[str, Server] = field(default_factory=dict[str, Server])
     starts: dict[str, Start] = field(default_factory=dict[str, Start])
     samples: list[Sample] = field(default_factory=list[Sample])
@@ -58,9 +60,11 @@ class Run:
 
     def measure(self) -> None:
         """Measure everything in the plan."""
-        for spinners in sorted({workload.spinners for workload in self.plan.workloads}):
-            workloads = [workload for workload in self.plan.workloads if workload.spinners == spinners]
+        for spinners, has_database in sorted({workload.surroundings for workload in self.plan.workloads}):
+            workloads = [each for each in self.plan.workloads if each.surroundings == (spinners, has_database)]
             try:
+                if has_database:
+                    self._start_database()
                 self._start_all(workloads, spinners)
                 for number in range(self.plan.rounds):
                     for workload in workloads:
@@ -69,6 +73,7 @@ class Run:
                 for server in self.servers.values():
                     server.stop()
                 self.servers.clear()
+                self.database.stop()
         subject = next((peer for peer in self.plan.peers if peer.name == "cello"), None)
         if subject and self.plan.has_memory:
             self._measure_memory(subject)
@@ -79,6 +84,13 @@ class Run:
         """List what is missing although nothing in `peers.toml` says that it would be."""
         lacks = {peer.name: peer.lacks for peer in self.plan.peers}
         return [gap for gap in self.missing if gap["workload"] not in lacks[gap["server"]]]
+
+    def _start_database(self) -> None:
+        try:
+            self.database.start()
+        except (MeasurementError, OSError) as error:
+            # Every server is then seen to be without it.
+            say(str(error))
 
     def _start_all(self, workloads: list[Workload], spinners: int) -> None:
         for index, peer in enumerate(self.plan.peers):
@@ -105,12 +117,13 @@ class Run:
             "resident_bytes": server.resident_bytes(),
             "processes": len(server.pids()),
         }
-        # The first start is the one without busy threads.
+        # The first start is the one with neither busy threads nor a database.
         self.starts.setdefault(server.name, start)
         say(f"{server.name} is up in {server.ready_s:.2f} s, {start['resident_bytes'] / 1e6:.0f} MB")
 
     def _server(self, peer: Peer, port: int, spinners: int) -> Server:
         variables = {"BENCH_PORT": str(port), "BENCH_SPIN": str(spinners), "PYTHONDONTWRITEBYTECODE": "1"}
+        variables["BENCH_DATABASE"] = self.database.url
         command = peer.command_line(port, self.plan.cello_python)
         log = CACHE / "logs" / f"{peer.name}.log"
         return Server(peer.name, command, os.environ | variables, HERE / "apps", port, SERVER_CORE, log)

@@ -47,15 +47,19 @@ def ratio(record: Record, of: str, over: str, workload: str, figure: Figure = "c
 
 
 def spread(record: Record, workload: str, figure: Figure = "cpu_us") -> float | None:
-    """Give how far Cello is from itself: the second, identical server over the first.
+    """Give how far Cello is from itself: the second, identical server over the first."""
+    return farthest(ratios(samples_of(record, "cello-again", workload), samples_of(record, "cello", workload), figure))
 
-    The farthest of the rounds, without the highest and the lowest: a shared machine has slow seconds, in which a
-    round says nothing about either.
+
+def farthest(found: Iterable[float]) -> float | None:
+    """Give how far the farthest round's ratio is from 1, without the highest and the lowest of them.
+
+    A shared machine has slow seconds, in which a round says nothing about either.
     """
-    found = sorted(ratios(samples_of(record, "cello-again", workload), samples_of(record, "cello", workload), figure))
-    if len(found) >= FEWEST_ROUNDS_TO_TRIM:
-        found = found[1:-1]
-    return max((abs(each - 1) for each in found), default=None)
+    ordered = sorted(found)
+    if len(ordered) >= FEWEST_ROUNDS_TO_TRIM:
+        ordered = ordered[1:-1]
+    return max((abs(each - 1) for each in ordered), default=None)
 
 
 def peers_of(record: Record) -> list[str]:
@@ -122,8 +126,14 @@ def import_cost(record: Record) -> Verdict:
 
 
 def verdicts(record: Record) -> list[Verdict]:
-    """Judge every target."""
+    """Judge every target; what the run did not have yet is left out."""
     peers = peers_of(record)
+    since: list[Verdict] = []
+    if "suspend" in record["workloads"]:
+        since.append(of_bare_hyper(record, "suspend", 0.70, "a handler that suspends once"))
+    if "database" in record["workloads"]:
+        rivals = ["granian-rsgi", "granian-fastapi", "django-bolt", "uvicorn-fastapi"]
+        since.append(ahead(record, "database", rivals, "one row of a database: ahead of every peer that has one"))
     return [
         of_bare_hyper(record, "hello", 0.88, "hello from `def`"),
         of_bare_hyper(record, "hello_async", 0.80, "hello from `async def`"),
@@ -136,4 +146,5 @@ def verdicts(record: Record) -> list[Verdict]:
         shapes(record),
         *memory(record),
         import_cost(record),
+        *since,
     ]

@@ -10,6 +10,7 @@ from io import BufferedReader
 from processes import MeasurementError, Server, fetch
 
 HELLO = b'{"message":"Hello, World!"}'
+ROW = b'{"id":1,"message":"Hello, World!"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Workload:
     connections: int = 64
     pipeline: int = 1
     spinners: int = 0
+    has_database: bool = False
     slowest_answer_s: float = 0.0
     duration_factor: int = 1
     is_for_subject_only: bool = False
@@ -33,12 +35,18 @@ class Workload:
         """Tell whether wrk's latencies mean anything: its correction of them breaks where requests are pipelined."""
         return self.pipeline == 1
 
+    @property
+    def surroundings(self) -> tuple[int, bool]:
+        """What a server is started beside: busy threads in it, and a database."""
+        return self.spinners, self.has_database
+
 
 WORKLOADS = {
     workload.name: workload
     for workload in (
         Workload("hello", "hello from `def`", "/"),
         Workload("hello_async", "hello from `async def`", "/async"),
+        Workload("suspend", "a handler that suspends once", "/suspend"),
         Workload("pipelined16", "hello from `def`, 16 requests pipelined", "/", pipeline=16),
         # Longer, so that accepting a thousand connections is little of what is measured.
         Workload(
@@ -72,6 +80,7 @@ WORKLOADS = {
             body=b'{"user":"someone-or-other"}',
             is_for_subject_only=True,
         ),
+        Workload("database", "one row of a database", "/row", body=ROW, has_database=True),
         Workload("spin8", "hello from `def` beside eight busy Python threads", "/", spinners=8, duration_factor=3),
     )
 }

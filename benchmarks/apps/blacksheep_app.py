@@ -30,6 +30,13 @@ async def hello_async() -> Response:
     return json({"message": "Hello, World!"})
 
 
+@app.router.get("/suspend")
+async def suspend() -> Response:
+    """Answer after one turn of the loop."""
+    await asyncio.sleep(0)
+    return json({"message": "Hello, World!"})
+
+
 @app.router.get("/sleep")
 async def sleep() -> Response:
     """Answer after 50 ms."""

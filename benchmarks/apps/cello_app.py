@@ -5,10 +5,12 @@
 import asyncio
 import os
 
+import row
 import spin
 from cello import App, Request
 
 app = App()
+app.on_event("startup")(row.connect)
 
 
 @app.get("/")
@@ -21,6 +23,19 @@ def hello(request: Request) -> dict[str, str]:
 async def hello_async(request: Request) -> dict[str, str]:
     """Answer from an `async def`."""
     return {"message": "Hello, World!"}
+
+
+@app.get("/suspend")
+async def suspend(request: Request) -> dict[str, str]:
+    """Answer after one turn of the loop."""
+    await asyncio.sleep(0)
+    return {"message": "Hello, World!"}
+
+
+@app.get("/row")
+async def one_row(request: Request) -> dict[str, object]:
+    """Answer with a row of the database."""
+    return await row.fetch()
 
 
 @app.get("/sleep")

@@ -25,6 +25,13 @@ async def hello_async(request: Any) -> dict[str, str]:
     return {"message": "Hello, World!"}
 
 
+@app.get("/suspend")
+async def suspend(request: Any) -> dict[str, str]:
+    """Answer after one turn of the loop."""
+    await asyncio.sleep(0)
+    return {"message": "Hello, World!"}
+
+
 @app.get("/sleep")
 async def sleep(request: Any) -> dict[str, str]:
     """Answer after 50 ms."""

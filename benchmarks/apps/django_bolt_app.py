@@ -5,6 +5,7 @@ import asyncio
 import sys
 
 import django
+import row
 import spin
 from django.conf import settings
 from django.core.management import execute_from_command_line
@@ -38,6 +39,22 @@ def hello() -> dict:
 async def hello_async() -> dict:
     """Answer from an `async def`."""
     return {"message": "Hello, World!"}
+
+
+@api.get("/suspend")
+async def suspend() -> dict:
+    """Answer after one turn of the loop."""
+    await asyncio.sleep(0)
+    return {"message": "Hello, World!"}
+
+
+@api.get("/row")
+async def one_row() -> dict:
+    """Answer with a row of the database."""
+    # Django-Bolt's lifespan runs on another loop than its handlers. The first request comes before any that counts.
+    if not row.is_connected():
+        await row.connect()
+    return await row.fetch()
 
 
 @api.get("/sleep")

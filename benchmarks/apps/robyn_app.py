@@ -28,6 +28,13 @@ async def hello_async() -> dict[str, str]:
     return {"message": "Hello, World!"}
 
 
+@app.get("/suspend")
+async def suspend() -> dict[str, str]:
+    """Answer after one turn of the loop."""
+    await asyncio.sleep(0)
+    return {"message": "Hello, World!"}
+
+
 @app.get("/sleep")
 async def sleep() -> dict[str, str]:
     """Answer after 50 ms."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+import row
 import spin
 
 JSON = [("content-type", "application/json")]
@@ -16,13 +17,30 @@ async def hello(protocol: Any) -> None:
     protocol.response_bytes(200, JSON, orjson.dumps({"message": "Hello, World!"}))
 
 
+async def suspend(protocol: Any) -> None:
+    """Answer after one turn of the loop."""
+    await asyncio.sleep(0)
+    protocol.response_bytes(200, JSON, orjson.dumps({"message": "Hello, World!"}))
+
+
+async def one_row(protocol: Any) -> None:
+    """Answer with a row of the database."""
+    protocol.response_bytes(200, JSON, orjson.dumps(await row.fetch()))
+
+
 async def sleep(protocol: Any) -> None:
     """Answer after 50 ms."""
     await asyncio.sleep(0.05)
     protocol.response_bytes(200, JSON, orjson.dumps({"message": "Hello, World!"}))
 
 
-HANDLERS: dict[str, Callable[[Any], Awaitable[None]]] = {"/": hello, "/async": hello, "/sleep": sleep}
+HANDLERS: dict[str, Callable[[Any], Awaitable[None]]] = {
+    "/": hello,
+    "/async": hello,
+    "/suspend": suspend,
+    "/row": one_row,
+    "/sleep": sleep,
+}
 
 
 async def app(scope: Any, protocol: Any) -> None:
@@ -34,4 +52,6 @@ async def app(scope: Any, protocol: Any) -> None:
         await handler(protocol)
 
 
+# Granian calls it before it serves.
+app.__rsgi_init__ = lambda loop: loop.run_until_complete(row.connect())
 spin.start()

@@ -19,7 +19,7 @@ const HELLO: &[u8] = br#"{"message":"Hello, World!"}"#;
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     match request.uri().path() {
-        "/" | "/async" => {}
+        "/" | "/async" | "/suspend" => {}
         "/sleep" => tokio::time::sleep(Duration::from_millis(50)).await,
         _ => {
             let mut missing = Response::new(Full::default());
