@@ -62,8 +62,10 @@ struct Belongings {
     protocol: Py<PyAny>,
     receiver: Receiver,
     server: Option<Py<PyAny>>,
-    /// The socket as Python sees it, and what users are given of it; made when somebody asks for it.
-    socket: Option<(Py<PyAny>, Py<PyAny>)>,
+    /// The socket as Python sees it: the one given, or one made when somebody asks for it.
+    socket: Option<Py<PyAny>>,
+    /// What users are given of it.
+    socket_view: Option<Py<PyAny>>,
     /// Set when nothing waits to be sent any more; nothing can be written meanwhile.
     drained: Option<Py<PyAny>>,
 }
@@ -138,7 +140,8 @@ impl StreamTransport {
             protocol: parts.protocol.unbind(),
             receiver,
             server: parts.server.as_ref().map(|server| server.clone().unbind()),
-            socket: None,
+            socket: parts.python_socket.map(Bound::unbind),
+            socket_view: None,
             drained: None,
         };
         let transport = Self {
@@ -159,9 +162,6 @@ impl StreamTransport {
         };
         let transport = Py::new(py, transport)?;
         signal.keep(Watched::Stream(transport.clone_ref(py)));
-        if let Some(socket) = parts.python_socket {
-            transport.get().describe_socket(transport.bind(py), Some(socket))?;
-        }
         if let Some(server) = parts.server {
             parts.event_loop.call_method1(intern!(py, "_attach"), (server, &transport))?;
         }
@@ -397,11 +397,9 @@ impl StreamTransport {
         drop(stream);
         drop(me.signal.give_up());
         if let Some(belongings) = belongings {
-            if let Some((socket, _)) = belongings.socket {
-                socket.call_method0(py, intern!(py, "close"))?;
-            }
-            if let Some(server) = belongings.server {
-                me.event_loop.call_method1(py, intern!(py, "_detach"), (server, slf))?;
+            if belongings.socket.is_some() || belongings.server.is_some() {
+                let release = intern!(py, "_release");
+                me.event_loop.call_method1(py, release, (slf, belongings.socket, belongings.server))?;
             }
             if let Some(drained) = belongings.drained
                 && !drained.call_method0(py, intern!(py, "done"))?.is_truthy(py)?
@@ -506,26 +504,25 @@ impl StreamTransport {
 
     // --- what users ask of the socket
 
-    /// The socket of Python's and what users are given of it, made now if nobody asked before.
-    fn describe_socket(
-        &self,
-        slf: &Bound<'_, Self>,
-        given: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Option<(Py<PyAny>, Py<PyAny>)>> {
-        let py = slf.py();
-        let descriptor = {
-            let state = self.lock();
+    /// The socket as Python sees it and what users are given of it, made now if nobody asked before.
+    fn show_socket(slf: &Bound<'_, Self>) -> PyResult<Option<(Py<PyAny>, Py<PyAny>)>> {
+        let (py, me) = (slf.py(), slf.get());
+        let (given, descriptor) = {
+            let state = me.lock();
             let (Some(stream), Some(belongings)) = (&state.stream, &state.belongings) else { return Ok(None) };
-            if let Some((socket, view)) = &belongings.socket {
+            let given = belongings.socket.as_ref().map(|socket| socket.clone_ref(py));
+            if let (Some(socket), Some(view)) = (&given, &belongings.socket_view) {
                 return Ok(Some((socket.clone_ref(py), view.clone_ref(py))));
             }
-            stream.descriptor()
+            (given, stream.descriptor())
         };
-        let made = self.event_loop.call_method1(py, intern!(py, "_describe_socket"), (slf, given, descriptor))?;
-        let (socket, view): (Py<PyAny>, Py<PyAny>) = made.extract(py)?;
-        if let Some(belongings) = &mut self.lock().belongings {
-            belongings.socket = Some((socket.clone_ref(py), view.clone_ref(py)));
-        }
+        let shown = me.event_loop.call_method1(py, intern!(py, "_show_socket"), (slf, given, descriptor))?;
+        let (socket, view): (Py<PyAny>, Py<PyAny>) = shown.extract(py)?;
+        let replaced = me.lock().belongings.as_mut().map(|belongings| {
+            let socket = belongings.socket.replace(socket.clone_ref(py));
+            (socket, belongings.socket_view.replace(view.clone_ref(py)))
+        });
+        drop(replaced);
         Ok(Some((socket, view)))
     }
 }
@@ -570,7 +567,7 @@ impl StreamTransport {
             return Ok(value.unbind());
         }
         let address = match name {
-            "socket" => return Ok(me.describe_socket(slf, None)?.map_or(default, |(_, view)| view)),
+            "socket" => return Ok(Self::show_socket(slf)?.map_or(default, |(_, view)| view)),
             "peername" => &me.peer,
             "sockname" => &me.local,
             _ => return Ok(default),
@@ -756,7 +753,7 @@ impl StreamTransport {
     /// The socket as Python sees it; None once the connection is lost.
     #[getter]
     fn _sock(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
-        Ok(slf.get().describe_socket(slf, None)?.map(|(socket, _)| socket))
+        Ok(Self::show_socket(slf)?.map(|(socket, _)| socket))
     }
 
     #[getter]
@@ -785,10 +782,8 @@ impl StreamTransport {
         visit.call(&belongings.protocol)?;
         visit.call(&belongings.server)?;
         visit.call(&belongings.drained)?;
-        if let Some((socket, view)) = &belongings.socket {
-            visit.call(socket)?;
-            visit.call(view)?;
-        }
+        visit.call(&belongings.socket)?;
+        visit.call(&belongings.socket_view)?;
         match &belongings.receiver {
             Receiver::Bytes { data_received } => visit.call(data_received),
             Receiver::Buffer { get_buffer, buffer_updated } => {

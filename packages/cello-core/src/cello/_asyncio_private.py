@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 import socket
 import sys
-import weakref
 from asyncio import constants, sslproto, transports, trsock
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         def _process_self_data(self, data: bytes) -> None: ...
         def _check_callback(self, callback: Callable[..., object], method: str) -> None: ...
         def _check_thread(self) -> None: ...
+        async def _ensure_resolved(self, address: Any, **hints: object) -> list[tuple[Any, ...]]: ...
 
     class StandardServer(asyncio.Server):
         """The same of a server."""
@@ -60,7 +61,22 @@ __all__ = ["PrivateMethods"]
 #: Since 3.13 a server keeps its transports, weakly, where it counted them before.
 SERVER_KEEPS_TRANSPORTS = sys.version_info >= (3, 13)
 
+INTERNET = (socket.AF_INET, socket.AF_INET6)
+
 log = logging.getLogger("asyncio")
+
+
+def is_writable(sock: socket.socket) -> bool:
+    """Whether a socket that was connecting is done with it, one way or the other."""
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
+def finish(waiter: asyncio.Future[None]) -> None:
+    """Wakes who waits, if nobody has."""
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class StreamTransportKind(transports._FlowControlMixin, asyncio.Transport):
@@ -77,7 +93,7 @@ class PrivateMethods(LoopCore, StandardLoop):
     def __init__(self, selector: selectors.BaseSelector) -> None:  # pyright: ignore[reportInconsistentConstructor]
         self._own_selector = selector
         self._acceptors: dict[int, Acceptor] = {}
-        self._by_descriptor: weakref.WeakValueDictionary[int, StreamTransport] = weakref.WeakValueDictionary()
+        self._by_descriptor: dict[int, StreamTransport] = {}
         super().__init__(selector)
 
     # --- called by asyncio, defined here
@@ -97,7 +113,9 @@ class PrivateMethods(LoopCore, StandardLoop):
     ) -> StreamTransport:
         """create_connection(), create_unix_connection() and connect_accepted_socket() end here."""
         self._ensure_fd_no_transport(sock)
-        return self._open_stream(sock, protocol, waiter, extra, server)
+        transport = self._open_stream(sock, protocol, waiter, extra, server)
+        self._by_descriptor[sock.fileno()] = transport
+        return transport
 
     def _make_ssl_transport(
         self,
@@ -114,7 +132,6 @@ class PrivateMethods(LoopCore, StandardLoop):
         ssl_shutdown_timeout: float | None = None,
     ) -> asyncio.Transport:
         """The same with `ssl=`: asyncio's own TLS, over a native transport."""
-        self._ensure_fd_no_transport(rawsock)
         tls = StandardTLS(
             self,
             protocol,
@@ -125,7 +142,7 @@ class PrivateMethods(LoopCore, StandardLoop):
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        self._open_stream(rawsock, tls, None, extra, server)
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
         return tls._get_app_transport()
 
     def _start_serving(self, *arguments: Any) -> None:
@@ -135,6 +152,28 @@ class PrivateMethods(LoopCore, StandardLoop):
             super()._start_serving(*arguments)
         else:
             self._acceptors[sock.fileno()] = self._accept_on(sock, protocol_factory, server, backlog)
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """asyncio's, without a turn of the loop where the system is done at once, as on this machine it is."""
+        if self.get_debug() and sock.gettimeout() != 0:
+            raise ValueError("the socket must be non-blocking")
+        if sock.family in INTERNET:
+            resolved = await self._ensure_resolved(
+                address, family=sock.family, type=sock.type, proto=sock.proto, loop=self
+            )
+            *_, address = resolved[0]
+        try:
+            sock.connect(address)
+        except (BlockingIOError, InterruptedError):
+            if not is_writable(sock):
+                connected = self.create_future()
+                self.add_writer(sock, finish, connected)
+                try:
+                    await connected
+                finally:
+                    self.remove_writer(sock)
+            if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(error, f"Connect call failed {address}") from None
 
     def _stop_serving(self, sock: socket.socket) -> None:
         """A Server is closed."""
@@ -184,17 +223,22 @@ class PrivateMethods(LoopCore, StandardLoop):
         """A server is told of its transports, to know when it is done."""
         server._attach(transport) if SERVER_KEEPS_TRANSPORTS else server._attach()
 
-    def _detach(self, server: StandardServer, transport: StreamTransport) -> None:
-        server._detach(transport) if SERVER_KEEPS_TRANSPORTS else server._detach()
-
-    def _describe_socket(
+    def _show_socket(
         self, transport: StreamTransport, sock: socket.socket | None, descriptor: int
     ) -> tuple[socket.socket, trsock.TransportSocket]:
         """The socket of a transport as Python sees it, and what users are given of it."""
         if sock is None:
             sock = socket.socket(fileno=os.dup(descriptor))
-        self._by_descriptor[sock.fileno()] = transport
+            self._by_descriptor[sock.fileno()] = transport
         return sock, trsock.TransportSocket(sock)
+
+    def _release(self, transport: StreamTransport, sock: socket.socket | None, server: StandardServer | None) -> None:
+        """A connection is lost: its socket is closed, and its server told."""
+        if sock is not None:
+            self._by_descriptor.pop(sock.fileno(), None)
+            sock.close()
+        if server is not None:
+            server._detach(transport) if SERVER_KEEPS_TRANSPORTS else server._detach()
 
     def _check_call(self, callback: Callable[..., object], method: str) -> None:
         """In debug mode: what call_soon() and its kin must not be given, and where they must not be called."""

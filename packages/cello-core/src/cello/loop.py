@@ -58,7 +58,7 @@ class EventLoop(PrivateMethods):
     def set_debug(self, enabled: bool) -> None:
         """Switches asyncio's debug mode."""
         super().set_debug(enabled)
-        self._note_debug(enabled)
+        self._note_debug(bool(enabled))
 
     def close(self) -> None:
         """Drops everything the loop has in hand."""
