@@ -13,7 +13,8 @@ use super::shared::Shared;
 /// A function and its arguments; given away once, when it runs or is cancelled.
 struct Callback {
     function: Py<PyAny>,
-    args: Py<PyTuple>,
+    /// `None` where there are none, as mostly: the garbage collector has less to look at.
+    args: Option<Py<PyTuple>>,
 }
 
 /// A callback that may still be cancelled.
@@ -25,7 +26,8 @@ pub(crate) struct Cancellable {
 }
 
 impl Cancellable {
-    pub(crate) fn new(function: Py<PyAny>, args: Py<PyTuple>, context: Py<PyAny>) -> Self {
+    pub(crate) fn new(function: Py<PyAny>, args: &Bound<'_, PyTuple>, context: Py<PyAny>) -> Self {
+        let args = (!args.is_empty()).then(|| args.clone().unbind());
         let callback = Mutex::new(Some(Callback { function, args }));
         Self { callback, context, is_cancelled: AtomicBool::new(false) }
     }
@@ -42,12 +44,13 @@ impl Cancellable {
         // Bound to a name of its own: the lock must be free while the callback runs, which may cancel this handle.
         let taken = self.lock().take();
         let Some(Callback { function, args }) = taken else { return Ok(()) };
-        let (function, args, context) = (function.bind(py), args.bind(py), self.context.bind(py));
-        let run = intern!(py, "run");
-        let result = match args.len() {
-            0 => context.call_method1(run, (function,)),
-            1 => context.call_method1(run, (function, args.get_item(0).map_err(unexpected)?)),
-            _ => {
+        let (function, context, run) = (function.bind(py), self.context.bind(py), intern!(py, "run"));
+        let result = match args.as_ref().map(|args| args.bind(py)) {
+            None => context.call_method1(run, (function,)),
+            Some(args) if args.len() == 1 => {
+                context.call_method1(run, (function, args.get_item(0).map_err(unexpected)?))
+            }
+            Some(args) => {
                 let all = std::iter::once(function.clone()).chain(args.iter()).collect::<Vec<_>>();
                 context.call_method1(run, PyTuple::new(py, all).map_err(unexpected)?)
             }

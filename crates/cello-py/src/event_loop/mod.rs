@@ -108,7 +108,7 @@ struct Call {
 
 impl Call {
     fn into_callback(self, py: Python<'_>) -> PyResult<Cancellable> {
-        Ok(Cancellable::new(self.function, self.args, context_or_copy(py, self.context)?))
+        Ok(Cancellable::new(self.function, self.args.bind(py), context_or_copy(py, self.context)?))
     }
 }
 

@@ -31,6 +31,9 @@ use super::watched::Watched;
 
 /// The longest a timer is slept for at once: tokio's clock is good for two years.
 const LONGEST_SLEEP_S: f64 = 86_400.0;
+/// How long callbacks that make others ready at once go on without a look at the operating system's events: a look costs
+/// as much as several short turns.
+const LOOK_INTERVAL_S: f64 = 50e-6;
 /// What a socket can give in one call.
 const RECEPTION_BYTES: usize = 256 * 1024;
 
@@ -41,6 +44,7 @@ pub(crate) struct Pump {
     has_events: bool,
     sleep: Pin<Box<Sleep>>,
     armed_for_s: f64,
+    looked_at_s: f64,
     /// What is received passes through here; never longer than one call.
     buffer: Vec<u8>,
 }
@@ -54,6 +58,7 @@ impl Pump {
             has_events: true,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed_for_s: f64::INFINITY,
+            looked_at_s: f64::NEG_INFINITY,
             buffer: vec![0; RECEPTION_BYTES],
         }
     }
@@ -82,8 +87,13 @@ impl Pump {
                     self.shared.phase_over.notify_one();
                 }
                 is_busy = true;
-                // Resumes after the connections have run and the driver was polled without waiting.
-                tokio::task::yield_now().await;
+                if self.shared.has_ready() && now_s() - self.looked_at_s < LOOK_INTERVAL_S {
+                    after_the_others().await;
+                } else {
+                    // Resumes after the connections have run and the driver was polled without waiting.
+                    tokio::task::yield_now().await;
+                    self.looked_at_s = now_s();
+                }
             }
         }
     }
@@ -139,7 +149,7 @@ impl Pump {
             self.shared.fail(error);
             return requests;
         }
-        self.shared.collect_due_timers(now_s());
+        self.shared.collect_due_timers();
         for _ in 0..self.shared.ready_len() {
             let Some(ready) = self.shared.pop_ready() else { break };
             if let Err(error) = run_ready(py, ready, &self.shared, &running, &mut self.buffer) {
@@ -162,6 +172,19 @@ impl Pump {
         }
         Ok(())
     }
+}
+
+/// Lets the tasks run that are ready, without a look at the operating system's events.
+async fn after_the_others() {
+    let mut is_first = true;
+    poll_fn(|context| {
+        if std::mem::take(&mut is_first) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Runs what is ready. In debug mode the loop is told how long that took.

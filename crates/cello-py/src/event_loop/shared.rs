@@ -193,6 +193,10 @@ impl Shared {
         std::mem::take(&mut self.lock().jobs)
     }
 
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.lock().ready.is_empty()
+    }
+
     pub(crate) fn ready_len(&self) -> usize {
         self.lock().ready.len()
     }
@@ -202,9 +206,13 @@ impl Shared {
     }
 
     /// Makes the timers ready whose time has come.
-    pub(crate) fn collect_due_timers(&self, now_s: f64) {
+    pub(crate) fn collect_due_timers(&self) {
         let mut dead = Vec::new(); // dropped after the lock
         let mut queues = self.lock();
+        if queues.timers.is_empty() {
+            return;
+        }
+        let now_s = now_s();
         while let Some(timer) = queues.timers.peek() {
             let is_cancelled = timer.due.is_cancelled();
             if !is_cancelled && timer.when_s > now_s {
