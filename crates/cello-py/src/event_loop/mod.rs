@@ -13,6 +13,7 @@ mod stream;
 pub(crate) mod transport;
 mod watched;
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cello_kernel::{duplicate, watch};
@@ -42,6 +43,8 @@ const EVENT_INTERVAL: u32 = 31;
 pub(crate) struct LoopCore {
     shared: Arc<Shared>,
     runtime: Mutex<Option<Arc<Runtime>>>,
+    /// A child that is forked off shares the registrations of its parent's descriptors, and must not undo them.
+    process: u32,
     /// What the server's tasks call: kept here, so that the last reference never goes without the interpreter.
     handlers: Mutex<Vec<Arc<Handlers>>>,
 }
@@ -140,8 +143,10 @@ impl Debugged<'_, '_> {
 }
 
 /// Drops the runtime with its tasks. It may be called on another runtime's thread: by a callback of another loop.
-fn let_go(runtime: Option<Arc<Runtime>>) {
-    if let Some(runtime) = runtime.and_then(Arc::into_inner) {
+fn let_go(runtime: Option<Arc<Runtime>>, process: u32) {
+    if process != std::process::id() {
+        std::mem::forget(runtime);
+    } else if let Some(runtime) = runtime.and_then(Arc::into_inner) {
         runtime.shutdown_background();
     }
 }
@@ -149,8 +154,13 @@ fn let_go(runtime: Option<Arc<Runtime>>) {
 /// A loop that nobody has closed goes with what it has in hand.
 impl Drop for LoopCore {
     fn drop(&mut self) {
-        let_go(self.lock_runtime().take());
+        let_go(self.lock_runtime().take(), self.process);
     }
+}
+
+thread_local! {
+    /// The process in which this thread runs a loop. A child that is forked off meanwhile finds its parent's.
+    static RUNS_IN_PROCESS: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 struct EndOfRun<'a>(&'a Shared);
@@ -158,6 +168,7 @@ struct EndOfRun<'a>(&'a Shared);
 impl Drop for EndOfRun<'_> {
     fn drop(&mut self) {
         drop(self.0.end());
+        RUNS_IN_PROCESS.set(None);
     }
 }
 
@@ -174,7 +185,8 @@ impl LoopCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { shared: Arc::default(), runtime: Mutex::default(), handlers: Mutex::default() }
+        let process = std::process::id();
+        Self { shared: Arc::default(), runtime: Mutex::default(), process, handlers: Mutex::default() }
     }
 
     /// Run `callback(*args)` at the next turn.
@@ -315,6 +327,12 @@ impl LoopCore {
         Acceptor::make(core, slf.as_any(), socket, protocol_factory, server, backlog)
     }
 
+    /// Whether this process was forked off by a thread while that ran a loop: to tokio it runs one for ever.
+    #[staticmethod]
+    fn _is_forked_while_running() -> bool {
+        RUNS_IN_PROCESS.get().is_some_and(|process| process != std::process::id())
+    }
+
     /// Run turns until a stop is requested.
     fn _run_native(slf: &Bound<'_, Self>, selector: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
@@ -324,6 +342,7 @@ impl LoopCore {
         let shared = &core.shared;
         // However the run ends, by a panic too, the loop runs no more.
         let _run = EndOfRun(shared);
+        RUNS_IN_PROCESS.set(Some(std::process::id()));
         shared.begin(Running { event_loop: slf.clone().into_any().unbind(), selector: selector.clone().unbind() });
         while shared.is_running() {
             shared.begin_phase();
@@ -362,7 +381,7 @@ impl LoopCore {
         }
         let runtime = self.lock_runtime().take();
         // Tasks hold nothing of Python's, and dropping them must not wait for who has the interpreter.
-        py.detach(|| let_go(runtime));
+        py.detach(|| let_go(runtime, self.process));
         self.shared.close();
         let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
         drop(handlers);

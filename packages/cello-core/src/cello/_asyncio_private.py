@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     class StandardLoop(asyncio.SelectorEventLoop):
         """What the type stubs of asyncio leave out of it."""
 
+        def _make_socket_transport(self, *arguments: Any, **options: Any) -> asyncio.Transport: ...
         def _start_serving(self, *arguments: Any) -> None: ...
         def _stop_serving(self, sock: socket.socket) -> None: ...
         def _ensure_fd_no_transport(self, fd: int | socket.socket) -> None: ...
@@ -56,7 +57,7 @@ else:
     StandardLoop = asyncio.SelectorEventLoop
     StandardTLS = sslproto.SSLProtocol
 
-__all__ = ["PrivateMethods"]
+__all__ = ["FallbackLoop", "PrivateMethods"]
 
 #: Since 3.13 a server keeps its transports, weakly, where it counted them before.
 SERVER_KEEPS_TRANSPORTS = sys.version_info >= (3, 13)
@@ -84,6 +85,16 @@ class StreamTransportKind(transports._FlowControlMixin, asyncio.Transport):
 
     sendfile(fallback=True) insists on the mixin.
     """
+
+
+class FallbackLoop(StandardLoop):
+    """asyncio's own loop, but that it reads 64 KiB at a time: 256 KiB are given back to the system after each read."""
+
+    def _make_socket_transport(self, *arguments: Any, **options: Any) -> asyncio.Transport:
+        """Every transport of a connected socket is made here."""
+        transport = super()._make_socket_transport(*arguments, **options)
+        vars(transport)["max_size"] = 64 * 1024
+        return transport
 
 
 class PrivateMethods(LoopCore, StandardLoop):

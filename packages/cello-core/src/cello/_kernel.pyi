@@ -160,6 +160,9 @@ class LoopCore:
     def _note_debug(self, enabled: bool) -> None: ...
     def _add_callback(self, handle: asyncio.Handle) -> None:
         """Queue an asyncio.Handle: the door through which the standard selector's callbacks come."""
+    @staticmethod
+    def _is_forked_while_running() -> bool:
+        """Whether this process was forked off by a thread while that ran a loop: to tokio it runs one for ever."""
     def _run_native(self, selector: BaseSelector) -> None:
         """Run turns until a stop is requested."""
     def _stop_native(self) -> None:

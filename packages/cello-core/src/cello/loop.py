@@ -13,11 +13,11 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
-from cello._asyncio_private import PrivateMethods
+from cello._asyncio_private import FallbackLoop, PrivateMethods
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from typing import Any
+    from typing import Any, Self
 
 __all__ = ["EventLoop", "run"]
 
@@ -32,6 +32,12 @@ def run[Result](main: Coroutine[Any, Any, Result], *, debug: bool | None = None)
 
 class EventLoop(PrivateMethods):
     """An asyncio event loop that a kernel's server can share its thread with."""
+
+    def __new__(cls, selector: selectors.BaseSelector | None = None) -> Self:
+        """Where a process was forked off under a running loop, what is made is asyncio's own loop."""
+        if cls._is_forked_while_running():
+            return FallbackLoop(selector)  # type: ignore[return-value]
+        return super().__new__(cls, selector)
 
     # The native base takes what its heirs are made with, whatever it is.
     def __init__(  # pyright: ignore[reportInconsistentConstructor]
