@@ -55,11 +55,14 @@ pub trait Application: Send + Sync + 'static {
     fn drained(&self);
 }
 
+/// An answer on its way back to the connection; boxed, since it passes through many hands.
+pub type Answer = Box<Response<Payload>>;
+
 /// What became of a dispatched request.
 #[derive(Debug)]
 pub enum Outcome {
     /// It is answered.
-    Answered(Response<Payload>),
+    Answered(Answer),
     /// It will be.
     Deferred(Deferred),
 }
@@ -70,7 +73,7 @@ pub struct Deferred {
     /// The application's own name for it, passed to [`Application::abandon`].
     pub ticket: u64,
     /// Where the answer will arrive.
-    pub answer: oneshot::Receiver<Response<Payload>>,
+    pub answer: oneshot::Receiver<Answer>,
 }
 
 /// Waits for a deferred answer; dropped before it came, it tells the application so.
@@ -90,7 +93,7 @@ impl Reply {
 }
 
 impl Future for Reply {
-    type Output = Result<Response<Payload>, Forgotten>;
+    type Output = Result<Answer, Forgotten>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(deferred) = &mut self.deferred else { return Poll::Ready(Err(Forgotten)) };

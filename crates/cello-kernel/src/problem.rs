@@ -5,6 +5,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
 use crate::body::Payload;
+use crate::exchange::Answer;
 use crate::json::write_json_string;
 use crate::request_id::RequestId;
 
@@ -23,8 +24,8 @@ pub struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Makes the response.
-    pub fn response(&self, request_id: &RequestId) -> Response<Payload> {
+    /// Makes the answer.
+    pub fn response(&self, request_id: &RequestId) -> Answer {
         let mut body = Vec::with_capacity(256);
         body.extend_from_slice(b"{\"type\":\"about:blank\",\"title\":");
         write_json_string(&mut body, self.status.canonical_reason().unwrap_or("Error"));
@@ -35,7 +36,7 @@ impl Problem<'_> {
             write_json_string(&mut body, self.instance);
         }
         body.extend_from_slice(format!(",\"request_id\":\"{}\"}}", request_id.get()).as_bytes());
-        let mut response = Response::new(Payload::from(Bytes::from(body)));
+        let mut response = Box::new(Response::new(Payload::from(Bytes::from(body))));
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response

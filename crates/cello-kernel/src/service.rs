@@ -15,7 +15,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
 use crate::body::{BodyError, Payload, read_body};
-use crate::exchange::{Exchange, Forgotten, Outcome, Reply};
+use crate::exchange::{Answer, Exchange, Forgotten, Outcome, Reply};
 use crate::framing;
 use crate::problem::Problem;
 use crate::router::{Found, Params, RouteId};
@@ -50,27 +50,27 @@ impl HttpService {
     }
 
     /// Answers an admitted request.
-    fn answer(&self, exchange: &Arc<Exchange>, incoming: Incoming) -> Answer {
+    fn answer(&self, exchange: &Arc<Exchange>, incoming: Incoming) -> Begun {
         let (state, watch) = (&self.server, &self.watch);
         if incoming.is_end_stream() {
             return match state.application.dispatch(exchange.clone()) {
-                Outcome::Answered(response) => Answer::Ready(response),
+                Outcome::Answered(response) => Begun::Answered(response),
                 Outcome::Deferred(deferred) => {
                     // Made here, not when the future is first polled: the client may have gone by then.
                     let reply = Reply::new(deferred, state.application.clone());
-                    Answer::Later(Box::pin(wait(watch.clone(), exchange.clone(), reply)))
+                    Begun::Waiting(Box::pin(wait(watch.clone(), exchange.clone(), reply)))
                 }
             };
         }
         let limit_bytes = state.settings.limits.body_bytes;
         if promised_bytes(&exchange.head).is_some_and(|promised| promised > limit_bytes as u64) {
-            return Answer::Ready(refuse(watch, exchange, StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE));
+            return Begun::Answered(refuse(watch, exchange, StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE));
         }
-        Answer::Later(Box::pin(receive(state.clone(), watch.clone(), exchange.clone(), incoming)))
+        Begun::Waiting(Box::pin(receive(state.clone(), watch.clone(), exchange.clone(), incoming)))
     }
 
     /// Answers a request that was not admitted.
-    fn deny(&self, exchange: &Exchange, incoming: &Incoming, denial: Denial) -> Response<Payload> {
+    fn deny(&self, exchange: &Exchange, incoming: &Incoming, denial: Denial) -> Answer {
         if !incoming.is_end_stream() {
             self.watch.linger();
         }
@@ -78,7 +78,7 @@ impl HttpService {
             Denial::Refused((status, detail)) => return refuse(&self.watch, exchange, status, detail),
             Denial::NoRoute => return problem(StatusCode::NOT_FOUND, "No route has this path.", exchange),
             Denial::OtherMethods(allow) if exchange.head.method == Method::OPTIONS => {
-                let mut response = Response::new(Payload::default());
+                let mut response = Box::new(Response::new(Payload::default()));
                 *response.status_mut() = StatusCode::NO_CONTENT;
                 (allow, response)
             }
@@ -115,11 +115,11 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
         let exchange = Arc::new(Exchange::new(head, route, params));
         let answer = catch_unwind(AssertUnwindSafe(|| match denial {
             None => self.answer(&exchange, incoming),
-            Some(denial) => Answer::Ready(self.deny(&exchange, &incoming, denial)),
+            Some(denial) => Begun::Answered(self.deny(&exchange, &incoming, denial)),
         }));
         let response = match answer {
-            Ok(Answer::Ready(response)) => response,
-            Ok(Answer::Later(future)) => {
+            Ok(Begun::Answered(response)) => response,
+            Ok(Begun::Waiting(future)) => {
                 let (server, watch) = (self.server.clone(), self.watch.clone());
                 return Serving::Pending(Box::new(Pending { future, exchange, started, server, watch }));
             }
@@ -130,21 +130,23 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
     }
 }
 
-enum Answer {
-    Ready(Response<Payload>),
-    Later(Pin<Box<dyn Future<Output = Response<Payload>> + Send>>),
+type AnswerFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+enum Begun {
+    Answered(Answer),
+    Waiting(AnswerFuture),
 }
 
 /// The future of one answer.
 pub(crate) enum Serving {
     /// Answered in place.
-    Ready(Option<Response<Payload>>),
+    Ready(Option<Answer>),
     /// Waiting for a body or for the application.
     Pending(Box<Pending>),
 }
 
 pub(crate) struct Pending {
-    future: Pin<Box<dyn Future<Output = Response<Payload>> + Send>>,
+    future: AnswerFuture,
     exchange: Arc<Exchange>,
     started: Option<Instant>,
     server: Arc<State>,
@@ -157,7 +159,7 @@ impl Future for Serving {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let pending = match &mut *self {
             Self::Ready(response) => {
-                return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
             }
             Self::Pending(pending) => pending,
         };
@@ -167,7 +169,7 @@ impl Future for Serving {
             Err(panic) => panicked(&pending.exchange, &*panic),
         };
         finish(&response, &pending.server, &pending.watch, &pending.exchange, pending.started);
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(*response))
     }
 }
 
@@ -178,12 +180,12 @@ fn finish(response: &Response<Payload>, server: &State, watch: &Watch, exchange:
     }
 }
 
-fn problem(status: StatusCode, detail: &str, exchange: &Exchange) -> Response<Payload> {
+fn problem(status: StatusCode, detail: &str, exchange: &Exchange) -> Answer {
     Problem { status, detail, instance: exchange.head.uri.path() }.response(&exchange.id)
 }
 
 /// Refuses a request whose body is unread: the connection is closed, since the body may follow unasked.
-fn refuse(watch: &Watch, exchange: &Exchange, status: StatusCode, detail: &str) -> Response<Payload> {
+fn refuse(watch: &Watch, exchange: &Exchange, status: StatusCode, detail: &str) -> Answer {
     watch.linger();
     let mut response = problem(status, detail, exchange);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -195,12 +197,7 @@ fn promised_bytes(head: &Parts) -> Option<u64> {
 }
 
 /// Reads the body, then dispatches.
-async fn receive(
-    server: Arc<State>,
-    watch: Arc<Watch>,
-    exchange: Arc<Exchange>,
-    incoming: Incoming,
-) -> Response<Payload> {
+async fn receive(server: Arc<State>, watch: Arc<Watch>, exchange: Arc<Exchange>, incoming: Incoming) -> Answer {
     let settings = &server.settings;
     let body = read_body(incoming, settings.limits.body_bytes, &server.budget, &settings.timeouts, &watch).await;
     let error = match body {
@@ -230,7 +227,7 @@ async fn receive(
 }
 
 /// Waits for the application's answer, as long as the handler's timeout allows.
-async fn wait(watch: Arc<Watch>, exchange: Arc<Exchange>, reply: Reply) -> Response<Payload> {
+async fn wait(watch: Arc<Watch>, exchange: Arc<Exchange>, reply: Reply) -> Answer {
     let detail = match watch.unless_expired(reply).await {
         Ok(Ok(response)) => return response,
         Ok(Err(Forgotten)) => "The application stopped before it had an answer.",
@@ -246,7 +243,7 @@ pub fn panic_words(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// A panic is an error of one request: told to its client without the words, logged with them.
-fn panicked(exchange: &Exchange, panic: &(dyn Any + Send)) -> Response<Payload> {
+fn panicked(exchange: &Exchange, panic: &(dyn Any + Send)) -> Answer {
     eprintln!(
         "cello: panic in native code, answering {} {} (request {}): {}",
         exchange.head.method,

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cello_kernel::{Application, Deferred, Exchange, Outcome, Payload, Problem, RequestId, RouteId, panic_words};
-use http::{Response as HttpResponse, StatusCode};
+use cello_kernel::{Answer, Application, Deferred, Exchange, Outcome, Problem, RequestId, RouteId, panic_words};
+use http::StatusCode;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -91,12 +91,12 @@ impl Tasks {
 
 /// Work that waits for the thread to have the interpreter.
 pub(crate) enum Job {
-    Dispatch { handlers: Arc<Handlers>, exchange: Arc<Exchange>, ticket: u64, answer: Answer },
+    Dispatch { handlers: Arc<Handlers>, exchange: Arc<Exchange>, ticket: u64, answer: AnswerSender },
     Abandon { handlers: Arc<Handlers>, ticket: u64 },
     Drained { handlers: Arc<Handlers> },
 }
 
-type Answer = oneshot::Sender<HttpResponse<Payload>>;
+type AnswerSender = oneshot::Sender<Answer>;
 
 impl Job {
     pub(crate) fn run(self, py: Python<'_>) {
@@ -149,12 +149,12 @@ impl Application for Bridge {
 }
 
 enum Started {
-    Answered(HttpResponse<Payload>),
+    Answered(Answer),
     Suspended(Suspended),
 }
 
 enum Called {
-    Answered(HttpResponse<Payload>),
+    Answered(Answer),
     Suspended(Py<PyAny>),
 }
 
@@ -173,7 +173,7 @@ impl Handlers {
         self.app.clone_ref(py)
     }
 
-    fn defer(&self) -> (u64, Answer, Deferred) {
+    fn defer(&self) -> (u64, AnswerSender, Deferred) {
         let (answer, receiver) = oneshot::channel();
         let ticket = self.tasks.new_ticket();
         (ticket, answer, Deferred { ticket, answer: receiver })
@@ -221,7 +221,7 @@ impl Handlers {
     }
 
     /// Sends the answer of a suspended task when it is done.
-    fn follow(self: &Arc<Self>, py: Python<'_>, suspended: Suspended, ticket: u64, answer: Answer) {
+    fn follow(self: &Arc<Self>, py: Python<'_>, suspended: Suspended, ticket: u64, answer: AnswerSender) {
         let Suspended { task, request } = suspended;
         self.tasks.lock().insert(ticket, task.clone_ref(py));
         let done = TaskDone { handlers: self.clone(), request, ticket, answer: Mutex::new(Some(answer)) };
@@ -240,7 +240,7 @@ impl Handlers {
         }
     }
 
-    fn failed(&self, py: Python<'_>, request: &Py<Request>, error: PyErr) -> HttpResponse<Payload> {
+    fn failed(&self, py: Python<'_>, request: &Py<Request>, error: PyErr) -> Answer {
         let id = &request.get().exchange().id;
         if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
             self.shared.fail(error);
@@ -267,7 +267,7 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> PyErr {
     PyRuntimeError::new_err(format!("native code panicked: {}", panic_words(panic)))
 }
 
-fn internal_error(id: &RequestId) -> HttpResponse<Payload> {
+fn internal_error(id: &RequestId) -> Answer {
     let detail = "The server failed to answer this request.";
     Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, instance: "" }.response(id)
 }
@@ -278,7 +278,7 @@ struct TaskDone {
     handlers: Arc<Handlers>,
     request: Py<Request>,
     ticket: u64,
-    answer: Mutex<Option<Answer>>,
+    answer: Mutex<Option<AnswerSender>>,
 }
 
 #[pymethods]

@@ -1,7 +1,7 @@
 //! What a handler returns, made into a response in one pass.
 
 use bytes::Bytes;
-use cello_kernel::Payload;
+use cello_kernel::{Answer, Payload};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response as HttpResponse, StatusCode};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -110,7 +110,7 @@ impl<'py> FromPyObject<'_, 'py> for Headers {
 ///
 /// # Errors
 /// TypeError for a value that is no answer.
-pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<HttpResponse<Payload>> {
+pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Answer> {
     if let Ok(text) = value.cast_exact::<PyString>() {
         return Ok(with_type(Bytes::copy_from_slice(text.to_str()?.as_bytes()), TEXT));
     }
@@ -119,7 +119,7 @@ pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<HttpResponse<P
     }
     if let Ok(response) = value.cast_exact::<Response>() {
         let response = response.get();
-        let mut made = HttpResponse::new(Payload::from(response.body.clone()));
+        let mut made = Box::new(HttpResponse::new(Payload::from(response.body.clone())));
         *made.status_mut() = response.status;
         *made.headers_mut() = response.headers.clone();
         return Ok(made);
@@ -130,8 +130,8 @@ pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<HttpResponse<P
     Ok(with_type(json::encode(value)?, JSON))
 }
 
-fn with_type(body: Bytes, content_type: HeaderValue) -> HttpResponse<Payload> {
-    let mut response = HttpResponse::new(Payload::from(body));
+fn with_type(body: Bytes, content_type: HeaderValue) -> Answer {
+    let mut response = Box::new(HttpResponse::new(Payload::from(body)));
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }

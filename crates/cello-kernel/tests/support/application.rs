@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, mpsc};
 
-use cello_kernel::{Application, Deferred, Exchange, Outcome, Payload, RouteId, Router};
+use cello_kernel::{Answer, Application, Deferred, Exchange, Outcome, Payload, RouteId, Router};
 use http::{Method, Response};
 use tokio::sync::oneshot;
 
@@ -60,7 +60,7 @@ pub struct TestApplication {
 struct Waiting {
     last_ticket: u64,
     panicking: Vec<u64>,
-    requests: HashMap<u64, (Arc<Exchange>, oneshot::Sender<Response<Payload>>)>,
+    requests: HashMap<u64, (Arc<Exchange>, oneshot::Sender<Answer>)>,
 }
 
 pub fn router() -> Router {
@@ -134,6 +134,6 @@ impl Application for TestApplication {
     }
 }
 
-fn text(body: Vec<u8>) -> Response<Payload> {
-    Response::new(Payload::from(bytes::Bytes::from(body)))
+fn text(body: Vec<u8>) -> Answer {
+    Box::new(Response::new(Payload::from(bytes::Bytes::from(body))))
 }
