@@ -19,14 +19,7 @@ const PIECE_BYTES: usize = 64 << 10;
 
 /// The body of a response.
 #[derive(Debug, Default)]
-pub struct Payload(Option<Bytes>);
-
-impl Payload {
-    /// What is left to send.
-    pub fn into_bytes(self) -> Bytes {
-        self.0.unwrap_or_default()
-    }
-}
+pub(crate) struct Payload(Option<Bytes>);
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {

@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use http::Response;
 use http::request::Parts;
 use tokio::sync::oneshot;
 
-use crate::body::{BufferedBody, Payload};
+use crate::answer::Answer;
+use crate::body::BufferedBody;
 use crate::request_id::RequestId;
 use crate::router::{Params, RouteId};
 
@@ -54,9 +54,6 @@ pub trait Application: Send + Sync + 'static {
     /// The server has answered its last request and closed its last connection.
     fn drained(&self);
 }
-
-/// An answer on its way back to the connection; boxed, since it passes through many hands.
-pub type Answer = Box<Response<Payload>>;
 
 /// What became of a dispatched request.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! The Cello HTTP engine: it listens, parses, limits, routes and answers. There is no Python in it.
 //!
 //! An application implements [`Application`]; [`Server::start`] serves it on a tokio runtime of one thread.
-//! A request passes `listener`, `connection`, `service`, `router` and `body` in that order, and comes back as a
-//! [`Response`](http::Response) of a [`Payload`].
+//! A request passes `listener`, `connection`, `service`, `router` and `body` in that order, and comes back as an
+//! [`Answer`].
 
 mod access_log;
+mod answer;
 mod body;
 mod connection;
 mod descriptor;
@@ -22,9 +23,9 @@ mod watch;
 mod wire;
 
 pub use access_log::AccessLog;
-pub use body::Payload;
+pub use answer::Answer;
 pub use descriptor::{duplicate, watch};
-pub use exchange::{Answer, Application, Deferred, Exchange, Outcome};
+pub use exchange::{Application, Deferred, Exchange, Outcome};
 pub use json::write_json_string;
 pub use limits::{Limits, Timeouts};
 pub use listener::{BindError, Listener};

@@ -1,13 +1,12 @@
 //! Errors on the wire: `application/problem+json`.
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 
-use crate::body::Payload;
-use crate::exchange::Answer;
+use crate::answer::Answer;
 use crate::json::write_json_string;
 use crate::request_id::RequestId;
+
+static PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// An error as a client sees it.
 ///
@@ -25,7 +24,7 @@ pub struct Problem<'a> {
 
 impl Problem<'_> {
     /// Makes the answer.
-    pub fn response(&self, request_id: &RequestId) -> Answer {
+    pub fn answer(&self, request_id: &RequestId) -> Answer {
         let mut body = Vec::with_capacity(256);
         body.extend_from_slice(b"{\"type\":\"about:blank\",\"title\":");
         write_json_string(&mut body, self.status.canonical_reason().unwrap_or("Error"));
@@ -36,10 +35,7 @@ impl Problem<'_> {
             write_json_string(&mut body, self.instance);
         }
         body.extend_from_slice(format!(",\"request_id\":\"{}\"}}", request_id.get()).as_bytes());
-        let mut response = Box::new(Response::new(Payload::from(Bytes::from(body))));
-        *response.status_mut() = self.status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response
+        Answer { status: self.status, content_type: Some(&PROBLEM), body: body.into(), ..Answer::default() }
     }
 }
 
@@ -51,14 +47,14 @@ mod tests {
     fn a_problem_names_status_detail_instance_and_request() {
         let id = RequestId::default();
         let problem = Problem { status: StatusCode::NOT_FOUND, detail: "no \"route\"", instance: "/x" };
-        let response = problem.response(&id);
-        assert_eq!(response.status(), 404);
-        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let answer = problem.answer(&id);
+        assert_eq!(answer.status, 404);
+        assert_eq!(answer.content_type, Some(&PROBLEM));
         let expected = format!(
             "{{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"no \\\"route\\\"\",\
              \"instance\":\"/x\",\"request_id\":\"{}\"}}",
             id.get()
         );
-        assert_eq!(response.into_body().into_bytes(), expected);
+        assert_eq!(answer.body, expected);
     }
 }

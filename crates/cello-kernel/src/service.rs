@@ -14,8 +14,9 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
+use crate::answer::Answer;
 use crate::body::{BodyError, Payload, read_body};
-use crate::exchange::{Answer, Exchange, Forgotten, Outcome, Reply};
+use crate::exchange::{Exchange, Forgotten, Outcome, Reply};
 use crate::framing;
 use crate::problem::Problem;
 use crate::router::{Found, Params, RouteId};
@@ -54,7 +55,7 @@ impl HttpService {
         let (state, watch) = (&self.server, &self.watch);
         if incoming.is_end_stream() {
             return match state.application.dispatch(exchange.clone()) {
-                Outcome::Answered(response) => Begun::Answered(response),
+                Outcome::Answered(answer) => Begun::Answered(answer),
                 Outcome::Deferred(deferred) => {
                     // Made here, not when the future is first polled: the client may have gone by then.
                     let reply = Reply::new(deferred, state.application.clone());
@@ -74,21 +75,19 @@ impl HttpService {
         if !incoming.is_end_stream() {
             self.watch.linger();
         }
-        let (allow, mut response) = match denial {
+        let (allow, mut answer) = match denial {
             Denial::Refused((status, detail)) => return refuse(&self.watch, exchange, status, detail),
             Denial::NoRoute => return problem(StatusCode::NOT_FOUND, "No route has this path.", exchange),
             Denial::OtherMethods(allow) if exchange.head.method == Method::OPTIONS => {
-                let mut response = Box::new(Response::new(Payload::default()));
-                *response.status_mut() = StatusCode::NO_CONTENT;
-                (allow, response)
+                (allow, Answer { status: StatusCode::NO_CONTENT, ..Answer::default() })
             }
             Denial::OtherMethods(allow) => {
                 let detail = "This path does not answer that method; Allow names those it does.";
                 (allow, problem(StatusCode::METHOD_NOT_ALLOWED, detail, exchange))
             }
         };
-        response.headers_mut().insert(ALLOW, allow);
-        response
+        answer.fields_mut().insert(ALLOW, allow);
+        answer
     }
 }
 
@@ -113,20 +112,20 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
             Err(denial) => (RouteId::default(), None, Some(denial)),
         };
         let exchange = Arc::new(Exchange::new(head, route, params));
-        let answer = catch_unwind(AssertUnwindSafe(|| match denial {
+        let begun = catch_unwind(AssertUnwindSafe(|| match denial {
             None => self.answer(&exchange, incoming),
             Some(denial) => Begun::Answered(self.deny(&exchange, &incoming, denial)),
         }));
-        let response = match answer {
-            Ok(Begun::Answered(response)) => response,
+        let answer = match begun {
+            Ok(Begun::Answered(answer)) => answer,
             Ok(Begun::Waiting(future)) => {
                 let (server, watch) = (self.server.clone(), self.watch.clone());
                 return Serving::Pending(Box::new(Pending { future, exchange, started, server, watch }));
             }
             Err(panic) => panicked(&exchange, &*panic),
         };
-        finish(&response, &self.server, &self.watch, &exchange, started);
-        Serving::Ready(Some(response))
+        finish(&answer, &self.server, &self.watch, &exchange, started);
+        Serving::Ready(Some(answer))
     }
 }
 
@@ -158,38 +157,38 @@ impl Future for Serving {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let pending = match &mut *self {
-            Self::Ready(response) => {
-                return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
+            Self::Ready(answer) => {
+                return answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer.into())));
             }
             Self::Pending(pending) => pending,
         };
         let polled = catch_unwind(AssertUnwindSafe(|| pending.future.as_mut().poll(context)));
-        let response = match polled {
+        let answer = match polled {
             Ok(poll) => ready!(poll),
             Err(panic) => panicked(&pending.exchange, &*panic),
         };
-        finish(&response, &pending.server, &pending.watch, &pending.exchange, pending.started);
-        Poll::Ready(Ok(*response))
+        finish(&answer, &pending.server, &pending.watch, &pending.exchange, pending.started);
+        Poll::Ready(Ok(answer.into()))
     }
 }
 
-fn finish(response: &Response<Payload>, server: &State, watch: &Watch, exchange: &Exchange, started: Option<Instant>) {
+fn finish(answer: &Answer, server: &State, watch: &Watch, exchange: &Exchange, started: Option<Instant>) {
     watch.enter(Phase::Responding);
     if let (Some(log), Some(started)) = (server.settings.access_log, started) {
-        log.write(&exchange.head.method, exchange.head.uri.path(), response.status(), started.elapsed());
+        log.write(&exchange.head.method, exchange.head.uri.path(), answer.status, started.elapsed());
     }
 }
 
 fn problem(status: StatusCode, detail: &str, exchange: &Exchange) -> Answer {
-    Problem { status, detail, instance: exchange.head.uri.path() }.response(&exchange.id)
+    Problem { status, detail, instance: exchange.head.uri.path() }.answer(&exchange.id)
 }
 
 /// Refuses a request whose body is unread: the connection is closed, since the body may follow unasked.
 fn refuse(watch: &Watch, exchange: &Exchange, status: StatusCode, detail: &str) -> Answer {
     watch.linger();
-    let mut response = problem(status, detail, exchange);
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+    let mut answer = problem(status, detail, exchange);
+    answer.fields_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 fn promised_bytes(head: &Parts) -> Option<u64> {
@@ -204,7 +203,7 @@ async fn receive(server: Arc<State>, watch: Arc<Watch>, exchange: Arc<Exchange>,
         Ok(body) => {
             exchange.set_body(body);
             return match server.application.dispatch(exchange.clone()) {
-                Outcome::Answered(response) => response,
+                Outcome::Answered(answer) => answer,
                 Outcome::Deferred(deferred) => {
                     let reply = Reply::new(deferred, server.application.clone());
                     wait(watch, exchange, reply).await
@@ -219,17 +218,17 @@ async fn receive(server: Arc<State>, watch: Arc<Watch>, exchange: Arc<Exchange>,
         BodyError::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "The server has no room for this body; try again."),
         BodyError::Broken => (StatusCode::BAD_REQUEST, "The body broke off, or its framing is wrong."),
     };
-    let mut response = refuse(&watch, &exchange, status, detail);
+    let mut answer = refuse(&watch, &exchange, status, detail);
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        answer.fields_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    response
+    answer
 }
 
 /// Waits for the application's answer, as long as the handler's timeout allows.
 async fn wait(watch: Arc<Watch>, exchange: Arc<Exchange>, reply: Reply) -> Answer {
     let detail = match watch.unless_expired(reply).await {
-        Ok(Ok(response)) => return response,
+        Ok(Ok(answer)) => return answer,
         Ok(Err(Forgotten)) => "The application stopped before it had an answer.",
         Err(Expired) => "The handler took longer than it may.",
     };

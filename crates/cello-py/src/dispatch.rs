@@ -245,7 +245,7 @@ impl Handlers {
         if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
             self.shared.fail(error);
             let detail = "The server is stopping.";
-            return Problem { status: StatusCode::SERVICE_UNAVAILABLE, detail, instance: "" }.response(id);
+            return Problem { status: StatusCode::SERVICE_UNAVAILABLE, detail, instance: "" }.answer(id);
         }
         let answered = catch_unwind(AssertUnwindSafe(|| {
             let response = self.on_error.bind(py).call1((request, error.value(py)))?;
@@ -269,7 +269,7 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> PyErr {
 
 fn internal_error(id: &RequestId) -> Answer {
     let detail = "The server failed to answer this request.";
-    Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, instance: "" }.response(id)
+    Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, instance: "" }.answer(id)
 }
 
 /// The callback of a suspended task.

@@ -1,18 +1,18 @@
 //! What a handler returns, made into a response in one pass.
 
 use bytes::Bytes;
-use cello_kernel::{Answer, Payload};
+use cello_kernel::Answer;
+use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Response as HttpResponse, StatusCode};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::json;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
+static TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+static BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// A response with its status, header fields and body.
 #[pyclass(frozen, module = "cello")]
@@ -25,7 +25,7 @@ pub(crate) struct Response {
 impl Response {
     fn new(
         body: Bytes,
-        content_type: HeaderValue,
+        content_type: &'static HeaderValue,
         status: u16,
         headers: Option<Vec<(String, String)>>,
     ) -> PyResult<Self> {
@@ -34,7 +34,7 @@ impl Response {
             .filter(|status| !status.is_informational())
             .ok_or_else(|| PyValueError::new_err(format!("{status} is no status of a response: use 200 to 999")))?;
         let mut map = HeaderMap::new();
-        map.insert(CONTENT_TYPE, content_type);
+        map.insert(CONTENT_TYPE, content_type.clone());
         for (name, value) in headers.unwrap_or_default() {
             let (name, value) = header(&name, &value)?;
             if name == CONTENT_TYPE {
@@ -68,7 +68,7 @@ impl Response {
     #[staticmethod]
     #[pyo3(signature = (data, status = 200, headers = None))]
     fn json(data: &Bound<'_, PyAny>, status: u16, headers: Option<Headers>) -> PyResult<Self> {
-        Self::new(json::encode(data)?, JSON, status, headers.map(|headers| headers.0))
+        Self::new(json::encode(data)?, &JSON, status, headers.map(|headers| headers.0))
     }
 
     /// A response whose body is `content` as plain text in UTF-8.
@@ -79,7 +79,7 @@ impl Response {
     #[pyo3(signature = (content, status = 200, headers = None))]
     fn text(content: &str, status: u16, headers: Option<Headers>) -> PyResult<Self> {
         let body = Bytes::copy_from_slice(content.as_bytes());
-        Self::new(body, TEXT, status, headers.map(|headers| headers.0))
+        Self::new(body, &TEXT, status, headers.map(|headers| headers.0))
     }
 
     /// The HTTP status.
@@ -112,26 +112,22 @@ impl<'py> FromPyObject<'_, 'py> for Headers {
 /// TypeError for a value that is no answer.
 pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Answer> {
     if let Ok(text) = value.cast_exact::<PyString>() {
-        return Ok(with_type(Bytes::copy_from_slice(text.to_str()?.as_bytes()), TEXT));
+        return Ok(with_type(Bytes::copy_from_slice(text.to_str()?.as_bytes()), &TEXT));
     }
     if let Ok(bytes) = value.cast_exact::<PyBytes>() {
-        return Ok(with_type(Bytes::copy_from_slice(bytes.as_bytes()), BYTES));
+        return Ok(with_type(Bytes::copy_from_slice(bytes.as_bytes()), &BYTES));
     }
     if let Ok(response) = value.cast_exact::<Response>() {
         let response = response.get();
-        let mut made = Box::new(HttpResponse::new(Payload::from(response.body.clone())));
-        *made.status_mut() = response.status;
-        *made.headers_mut() = response.headers.clone();
-        return Ok(made);
+        let (fields, body) = (Some(Box::new(response.headers.clone())), response.body.clone());
+        return Ok(Answer { status: response.status, content_type: None, fields, body });
     }
     if value.is_instance_of::<PyTuple>() {
         return Err(PyTypeError::new_err("a handler returned a tuple: return a dict, list, str, bytes or Response"));
     }
-    Ok(with_type(json::encode(value)?, JSON))
+    Ok(with_type(json::encode(value)?, &JSON))
 }
 
-fn with_type(body: Bytes, content_type: HeaderValue) -> Answer {
-    let mut response = Box::new(HttpResponse::new(Payload::from(body)));
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+fn with_type(body: Bytes, content_type: &'static HeaderValue) -> Answer {
+    Answer { body, content_type: Some(content_type), ..Answer::default() }
 }

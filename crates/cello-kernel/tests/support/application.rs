@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, mpsc};
 
-use cello_kernel::{Answer, Application, Deferred, Exchange, Outcome, Payload, RouteId, Router};
-use http::{Method, Response};
+use cello_kernel::{Answer, Application, Deferred, Exchange, Outcome, RouteId, Router};
+use http::Method;
 use tokio::sync::oneshot;
 
 /// The length of the body of `/big`: more than the sockets of both ends hold.
@@ -135,5 +135,5 @@ impl Application for TestApplication {
 }
 
 fn text(body: Vec<u8>) -> Answer {
-    Box::new(Response::new(Payload::from(bytes::Bytes::from(body))))
+    Answer { body: body.into(), ..Answer::default() }
 }
