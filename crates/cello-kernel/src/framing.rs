@@ -41,7 +41,7 @@ fn check_host(version: Version, count: usize, host: Option<&HeaderValue>) -> Res
 
 /// Whether a value is `uri-host [ ":" port ]` (RFC 9110 §7.2), by its characters.
 fn is_host(value: &HeaderValue) -> bool {
-    value.as_bytes().iter().all(|&byte| HOST_BYTES[byte as usize])
+    value.as_bytes().iter().fold(true, |all, &byte| all & HOST_BYTES[byte as usize])
 }
 
 static HOST_BYTES: [bool; 256] = {

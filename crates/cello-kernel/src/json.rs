@@ -39,8 +39,8 @@ fn clean_prefix(bytes: &[u8]) -> usize {
     if let Some(index) = words.iter().position(|word| has_escape(u64::from_le_bytes(*word))) {
         return index * 8;
     }
-    let rest_clean = rest.iter().position(|&byte| ESCAPES[byte as usize] != 0).unwrap_or(rest.len());
-    words.len() * 8 + rest_clean
+    let is_clean = rest.iter().fold(0, |found, &byte| found | ESCAPES[byte as usize]) == 0;
+    words.len() * 8 + if is_clean { rest.len() } else { 0 }
 }
 
 /// Whether one of eight bytes must be escaped: below 0x20, a quote or a backslash.

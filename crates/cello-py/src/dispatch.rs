@@ -35,13 +35,27 @@ pub(crate) struct Handlers {
     pub(crate) plans: Vec<Plan>,
     pub(crate) app: Py<PyAny>,
     pub(crate) task_maker: TaskMaker,
-    /// `() -> Context`: each request gets a context of its own, a copy of the server's.
-    pub(crate) copy_context: Py<PyAny>,
+    pub(crate) contexts: Contexts,
     /// `(request, exception) -> Response`
     pub(crate) on_error: Py<PyAny>,
     /// `() -> None`
     pub(crate) on_drained: Py<PyAny>,
     pub(crate) tasks: Tasks,
+}
+
+/// Each request gets a context of its own, a copy of the server's.
+pub(crate) struct Contexts {
+    /// `() -> Context`
+    copy: Py<PyAny>,
+    /// `Context.run`, looked up once.
+    run: Py<PyAny>,
+}
+
+impl Contexts {
+    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
+        let context = py.import("contextvars")?.call_method0("copy_context")?;
+        Ok(Self { copy: context.getattr("copy")?.unbind(), run: context.get_type().getattr("run")?.unbind() })
+    }
 }
 
 /// Starts asyncio tasks eagerly: as far as their first suspension, within the call.
@@ -182,16 +196,16 @@ impl Handlers {
     /// Calls a handler; what it raises, or a panic under it, is answered too.
     fn start(self: &Arc<Self>, py: Python<'_>, exchange: Arc<Exchange>) -> Started {
         let plan = &self.plans[exchange.route];
-        let request = match Py::new(py, Request::new(exchange, self.clone())) {
+        let request = match Bound::new(py, Request::new(exchange, self.clone())) {
             Ok(request) => request,
             Err(error) => {
                 error.write_unraisable(py, None);
                 return Started::Answered(internal_error(&RequestId::default()));
             }
         };
-        match catch_unwind(AssertUnwindSafe(|| self.call(plan, request.bind(py)))) {
+        match catch_unwind(AssertUnwindSafe(|| self.call(plan, &request))) {
             Ok(Ok(Called::Answered(response))) => Started::Answered(response),
-            Ok(Ok(Called::Suspended(task))) => Started::Suspended(Suspended { task, request }),
+            Ok(Ok(Called::Suspended(task))) => Started::Suspended(Suspended { task, request: request.unbind() }),
             Ok(Err(error)) => Started::Answered(self.failed(py, &request, error)),
             Err(panic) => Started::Answered(self.failed(py, &request, panicked(&*panic))),
         }
@@ -200,14 +214,14 @@ impl Handlers {
     /// Calls a handler in a context of its own; an asynchronous one as a task, up to its first suspension.
     fn call(&self, plan: &Plan, request: &Bound<'_, Request>) -> PyResult<Called> {
         let py = request.py();
-        let context = self.copy_context.bind(py).call0()?;
+        let context = self.contexts.copy.bind(py).call0()?;
         let function = plan.function.bind(py);
         if !plan.is_async {
-            let run = intern!(py, "run");
+            let run = self.contexts.run.bind(py);
             let returned = if plan.takes_request {
-                context.call_method1(run, (function, request))?
+                run.call1((&context, function, request))?
             } else {
-                context.call_method1(run, (function,))?
+                run.call1((&context, function))?
             };
             return into_response(&returned).map(Called::Answered);
         }
@@ -240,7 +254,7 @@ impl Handlers {
         }
     }
 
-    fn failed(&self, py: Python<'_>, request: &Py<Request>, error: PyErr) -> Answer {
+    fn failed(&self, py: Python<'_>, request: &Bound<'_, Request>, error: PyErr) -> Answer {
         let id = &request.get().exchange().id;
         if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
             self.shared.fail(error);
@@ -295,8 +309,8 @@ impl TaskDone {
         let result = catch_unwind(AssertUnwindSafe(|| into_response(&task.call_method0(intern!(py, "result"))?)));
         let response = match result {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => self.handlers.failed(py, &self.request, error),
-            Err(panic) => self.handlers.failed(py, &self.request, panicked(&*panic)),
+            Ok(Err(error)) => self.handlers.failed(py, self.request.bind(py), error),
+            Err(panic) => self.handlers.failed(py, self.request.bind(py), panicked(&*panic)),
         };
         drop(answer.send(response));
     }

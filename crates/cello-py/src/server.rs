@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::dispatch::{Bridge, Handlers, Plan, TaskMaker, Tasks};
+use crate::dispatch::{Bridge, Contexts, Handlers, Plan, TaskMaker, Tasks};
 use crate::event_loop::LoopCore;
 
 create_exception!(cello._kernel, BindError, PyOSError, "An address cannot be listened on; the words say why.");
@@ -109,7 +109,7 @@ impl Server {
             plans,
             app,
             task_maker: TaskMaker::new(event_loop.as_any())?,
-            copy_context: py.import("contextvars")?.call_method0("copy_context")?.getattr("copy")?.unbind(),
+            contexts: Contexts::new(py)?,
             on_error,
             on_drained,
             tasks: Tasks::default(),
