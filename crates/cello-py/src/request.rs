@@ -1,6 +1,6 @@
 //! The request as a handler sees it: native, each part becoming a Python object when it is touched.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use cello_kernel::Exchange;
 use percent_encoding::percent_decode_str;
@@ -16,16 +16,12 @@ pub(crate) struct Request {
     exchange: Arc<Exchange>,
     handlers: Arc<Handlers>,
     /// Made when first asked for. Not a PyOnceLock, which lets the interpreter go while it is filled.
-    params: Mutex<Option<Py<PyDict>>>,
+    params: OnceLock<Py<PyDict>>,
 }
 
 impl Request {
     pub(crate) fn new(exchange: Arc<Exchange>, handlers: Arc<Handlers>) -> Self {
-        Self { exchange, handlers, params: Mutex::new(None) }
-    }
-
-    fn lock_params(&self) -> MutexGuard<'_, Option<Py<PyDict>>> {
-        self.params.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { exchange, handlers, params: OnceLock::new() }
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
@@ -50,7 +46,7 @@ impl Request {
     /// What the path's parameters matched, percent-decoded, by name.
     #[getter]
     fn params(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
-        if let Some(params) = &*self.lock_params() {
+        if let Some(params) = self.params.get() {
             return Ok(params.clone_ref(py));
         }
         let params = PyDict::new(py);
@@ -60,7 +56,7 @@ impl Request {
                 params.set_item(name, &*value)?;
             }
         }
-        Ok(self.lock_params().get_or_insert(params.unbind()).clone_ref(py))
+        Ok(self.params.get_or_init(|| params.unbind()).clone_ref(py))
     }
 
     /// The application that serves the request.
