@@ -76,6 +76,28 @@ fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
 }
 
 #[test]
+fn an_answer_does_not_wait_for_a_deferred_one_behind_it() {
+    let server = serve(Settings::default());
+    let mut client = server.connect();
+    assert_eq!(client.ask(get("/hello") + &get("/later")).text(), "hello");
+    assert_eq!(server.next_event(), Event::Answered(0));
+    let ticket = server.next_ticket();
+    server.answer(ticket, "at last");
+    assert_eq!(client.answer().text(), "at last");
+}
+
+#[test]
+fn an_answer_is_sent_although_the_next_request_breaks_off() {
+    let server = serve(Settings::default());
+    let mut client = server.connect();
+    server.while_it_stands_still(|| {
+        client.send(get("/hello") + "GET /he");
+        client.finish_sending();
+    });
+    assert_eq!(client.answer().text(), "hello");
+}
+
+#[test]
 fn a_request_behind_one_that_is_deferred_waits_for_it() {
     let server = serve(Settings::default());
     let mut client = server.connect();
