@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use tokio::sync::oneshot;
 
-use crate::event_loop::shared::Shared;
+use crate::event_loop::shared::{Shared, now_s};
 use crate::request::Request;
 use crate::response::into_response;
 
@@ -203,11 +203,25 @@ impl Handlers {
                 return Started::Answered(internal_error(&RequestId::default()));
             }
         };
-        match catch_unwind(AssertUnwindSafe(|| self.call(plan, &request))) {
+        let began_s = self.shared.is_debug().then(now_s);
+        let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request)));
+        if let Some(began_s) = began_s {
+            self.note_duration(py, plan, now_s() - began_s);
+        }
+        match called {
             Ok(Ok(Called::Answered(response))) => Started::Answered(response),
             Ok(Ok(Called::Suspended(task))) => Started::Suspended(Suspended { task, request: request.unbind() }),
             Ok(Err(error)) => Started::Answered(self.failed(py, &request, error)),
             Err(panic) => Started::Answered(self.failed(py, &request, panicked(&*panic))),
+        }
+    }
+
+    /// In debug mode the loop is told how long a handler took, or its first step: those that follow it sees itself.
+    fn note_duration(&self, py: Python<'_>, plan: &Plan, took_s: f64) {
+        let Some(running) = self.shared.running(py) else { return };
+        let noted = running.event_loop.call_method1(py, intern!(py, "_note_duration"), (&plan.function, took_s));
+        if let Err(error) = noted {
+            error.write_unraisable(py, None);
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod transport;
 mod watched;
 
 use std::cell::Cell;
+use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cello_kernel::{duplicate, watch};
@@ -69,8 +70,7 @@ impl LoopCore {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn runtime(&self, selector: &Bound<'_, PyAny>) -> PyResult<Arc<Runtime>> {
-        let descriptor = selector.call_method0("fileno")?.extract()?; // Python: before the lock
+    fn runtime(&self, selector: RawFd) -> PyResult<Arc<Runtime>> {
         let mut slot = self.lock_runtime();
         if let Some(runtime) = &*slot {
             return Ok(runtime.clone());
@@ -78,7 +78,7 @@ impl LoopCore {
         let runtime = Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
         let pump = {
             let _in_runtime = runtime.enter();
-            Pump::new(self.shared.clone(), watch(duplicate(descriptor)?, Interest::READABLE)?)
+            Pump::new(self.shared.clone(), watch(duplicate(selector)?, Interest::READABLE)?)
         };
         // It ends its turns itself.
         runtime.spawn(unconstrained(pump.run()));
@@ -333,8 +333,8 @@ impl LoopCore {
         RUNS_IN_PROCESS.get().is_some_and(|process| process != std::process::id())
     }
 
-    /// Run turns until a stop is requested.
-    fn _run_native(slf: &Bound<'_, Self>, selector: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Run turns until a stop is requested; `selector` is the descriptor of the standard selector.
+    fn _run_native(slf: &Bound<'_, Self>, selector: RawFd) -> PyResult<()> {
         let py = slf.py();
         let core = slf.get();
         core.check_open()?;
@@ -343,7 +343,7 @@ impl LoopCore {
         // However the run ends, by a panic too, the loop runs no more.
         let _run = EndOfRun(shared);
         RUNS_IN_PROCESS.set(Some(std::process::id()));
-        shared.begin(Running { event_loop: slf.clone().into_any().unbind(), selector: selector.clone().unbind() });
+        shared.begin(Running { event_loop: slf.clone().into_any().unbind() });
         while shared.is_running() {
             shared.begin_phase();
             if shared.holds_interpreter() {

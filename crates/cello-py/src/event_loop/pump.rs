@@ -162,13 +162,8 @@ impl Pump {
 
     /// Has the standard selector hand its events to the loop, until it has none.
     fn collect_events(&mut self, py: Python<'_>, running: &Running) -> PyResult<()> {
-        if !self.has_events {
-            return Ok(());
-        }
-        let events = running.selector.bind(py).call_method1(intern!(py, "select"), (0,))?;
-        self.has_events = events.len()? > 0;
         if self.has_events {
-            running.event_loop.bind(py).call_method1(intern!(py, "_process_events"), (events,))?;
+            self.has_events = running.event_loop.bind(py).call_method0(intern!(py, "_collect_events"))?.is_truthy()?;
         }
         Ok(())
     }
@@ -187,29 +182,25 @@ async fn after_the_others() {
     .await;
 }
 
-/// Runs what is ready. In debug mode the loop is told how long that took.
+/// Runs what is ready. What fails, or panics, is reported, but for what is meant to end the process.
 fn run_ready(py: Python<'_>, ready: Ready, shared: &Shared, running: &Running, buffer: &mut [u8]) -> PyResult<()> {
-    if !shared.is_debug() {
-        return run(py, ready, shared, running, buffer);
+    let debugged = shared.is_debug().then(|| (ready.subject(py, shared), now_s()));
+    let ran = catch_unwind(AssertUnwindSafe(|| run(py, ready, shared, running, buffer)));
+    if let Err(error) = ran.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+        report(py, running, error, "Exception in the event loop", None)?;
     }
-    let subject = ready.subject(py, shared);
-    let began_s = now_s();
-    run(py, ready, shared, running, buffer)?;
-    running.event_loop.bind(py).call_method1(intern!(py, "_note_duration"), (subject, now_s() - began_s)).map(drop)
+    if let Some((subject, began_s)) = debugged {
+        let took_s = now_s() - began_s;
+        running.event_loop.call_method1(py, intern!(py, "_note_duration"), (subject, took_s))?;
+    }
+    Ok(())
 }
 
-/// Nothing fails here but what is meant to stop the process.
 fn run(py: Python<'_>, ready: Ready, shared: &Shared, running: &Running, buffer: &mut [u8]) -> PyResult<()> {
     match ready {
         Ready::Soon(handle) => run_callback(py, &handle.get().0, handle.as_any(), running),
         Ready::Due(handle) => run_callback(py, &handle.get().callback, handle.as_any(), running),
-        Ready::Standard(handle) => {
-            let handle = handle.bind(py);
-            if !handle.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
-                handle.call_method0(intern!(py, "_run"))?;
-            }
-            Ok(())
-        }
+        Ready::Standard(handle) => running.event_loop.call_method1(py, intern!(py, "_run_handle"), (handle,)).map(drop),
         Ready::News(place) => match shared.watched(py, place) {
             Some(Watched::Stream(transport)) => StreamTransport::serve(transport.bind(py), buffer),
             Some(Watched::Acceptor(acceptor)) => Acceptor::serve(acceptor.bind(py)),
@@ -222,18 +213,26 @@ fn run(py: Python<'_>, ready: Ready, shared: &Shared, running: &Running, buffer:
     }
 }
 
-/// Runs a callback; what it raises goes to the loop's exception handler, but for what is meant to stop the process.
 fn run_callback(py: Python<'_>, callback: &Cancellable, handle: &Py<PyAny>, running: &Running) -> PyResult<()> {
     let ran = catch_unwind(AssertUnwindSafe(|| callback.run(py)));
-    let ran = ran.unwrap_or_else(|panic| Err((panicked(&*panic), "of native code".to_owned())));
-    let Err((error, callback)) = ran else { return Ok(()) };
+    match ran.unwrap_or_else(|panic| Err((panicked(&*panic), "of native code".to_owned()))) {
+        Ok(()) => Ok(()),
+        Err((error, callback)) => {
+            report(py, running, error, &format!("Exception in callback {callback}"), Some(handle))
+        }
+    }
+}
+
+/// Hands an error to the loop's exception handler; what is meant to end the process is given back.
+fn report(py: Python<'_>, running: &Running, error: PyErr, message: &str, handle: Option<&Py<PyAny>>) -> PyResult<()> {
     if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
         return Err(error);
     }
     let report = PyDict::new(py);
-    report.set_item("message", format!("Exception in callback {callback}"))?;
+    report.set_item("message", message)?;
     report.set_item("exception", error.value(py))?;
-    report.set_item("handle", handle)?;
-    running.event_loop.bind(py).call_method1(intern!(py, "call_exception_handler"), (report,))?;
-    Ok(())
+    if let Some(handle) = handle {
+        report.set_item("handle", handle)?;
+    }
+    running.event_loop.call_method1(py, intern!(py, "call_exception_handler"), (report,)).map(drop)
 }

@@ -135,7 +135,6 @@ impl Ord for Timer {
 /// The Python objects of a running loop; there while it runs, since tasks own nothing of Python's.
 pub(crate) struct Running {
     pub(crate) event_loop: Py<PyAny>,
-    pub(crate) selector: Py<PyAny>,
 }
 
 #[derive(Default)]
@@ -343,7 +342,7 @@ impl Shared {
     pub(crate) fn running(&self, py: Python<'_>) -> Option<Running> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let running = running.as_ref()?;
-        Some(Running { event_loop: running.event_loop.clone_ref(py), selector: running.selector.clone_ref(py) })
+        Some(Running { event_loop: running.event_loop.clone_ref(py) })
     }
 
     pub(crate) fn is_running(&self) -> bool {

@@ -14,6 +14,7 @@ import socket
 import sys
 from asyncio import constants, sslproto, transports, trsock
 from contextlib import suppress
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from cello._kernel import LoopCore
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         def _stop_serving(self, sock: socket.socket) -> None: ...
         def _ensure_fd_no_transport(self, fd: int | socket.socket) -> None: ...
         def _process_self_data(self, data: bytes) -> None: ...
+        def _process_events(self, events: list[tuple[selectors.SelectorKey, int]]) -> None: ...
         def _check_callback(self, callback: Callable[..., object], method: str) -> None: ...
         def _check_thread(self) -> None: ...
         async def _ensure_resolved(self, address: Any, **hints: object) -> list[tuple[Any, ...]]: ...
@@ -101,7 +103,7 @@ class PrivateMethods(LoopCore, StandardLoop):
     """asyncio's selector loop with the native core in it."""
 
     # The native base takes what its heirs are made with, whatever it is.
-    def __init__(self, selector: selectors.BaseSelector) -> None:  # pyright: ignore[reportInconsistentConstructor]
+    def __init__(self, selector: selectors.DefaultSelector) -> None:  # pyright: ignore[reportInconsistentConstructor]
         self._own_selector = selector
         self._acceptors: dict[int, Acceptor] = {}
         self._by_descriptor: dict[int, StreamTransport] = {}
@@ -111,7 +113,18 @@ class PrivateMethods(LoopCore, StandardLoop):
 
     def _run_once(self) -> None:
         """run_forever() calls it until the loop is stopped: one native run takes the place of all turns."""
-        self._run_native(self._own_selector)
+        self._run_native(self._own_selector.fileno())
+
+    def _collect_events(self) -> bool:
+        """What the standard selector has seen becomes callbacks, as in a turn of asyncio's: whether there was any."""
+        events = self._own_selector.select(0)
+        self._process_events(events)
+        return bool(events)
+
+    def _run_handle(self, handle: asyncio.Handle) -> None:
+        """Runs one of them, or one of debug mode, as a turn of asyncio's does."""
+        if not handle.cancelled():
+            handle._run()
 
     def _make_socket_transport(
         self,
@@ -264,6 +277,9 @@ class PrivateMethods(LoopCore, StandardLoop):
                 subject = _format_handle(subject)  # a step of a task is named by the task
             elif isinstance(subject, asyncio.Transport):
                 subject = f"{subject!r} of {subject.get_protocol()!r}"
+            elif isinstance(subject, FunctionType):
+                code = subject.__code__
+                subject = f"{subject.__qualname__}() at {code.co_filename}:{code.co_firstlineno}"
             log.warning("Executing %s took %.3f seconds", subject, took_s)
 
     def _note_io_error(self, transport: StreamTransport, message: str, error: OSError) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
-from selectors import BaseSelector
 from socket import socket
 from typing import Any, Literal, Self, TypeVarTuple, final
 
@@ -163,8 +162,8 @@ class LoopCore:
     @staticmethod
     def _is_forked_while_running() -> bool:
         """Whether this process was forked off by a thread while that ran a loop: to tokio it runs one for ever."""
-    def _run_native(self, selector: BaseSelector) -> None:
-        """Run turns until a stop is requested."""
+    def _run_native(self, selector: int) -> None:
+        """Run turns until a stop is requested; `selector` is the descriptor of the standard selector."""
     def _stop_native(self) -> None:
         """End the run after the turn it is at."""
     def _close_native(self) -> list[StreamTransport]:

@@ -33,7 +33,7 @@ def run[Result](main: Coroutine[Any, Any, Result], *, debug: bool | None = None)
 class EventLoop(PrivateMethods):
     """An asyncio event loop that a kernel's server can share its thread with."""
 
-    def __new__(cls, selector: selectors.BaseSelector | None = None) -> Self:
+    def __new__(cls, selector: selectors.DefaultSelector | None = None) -> Self:
         """Where a process was forked off under a running loop, what is made is asyncio's own loop."""
         if cls._is_forked_while_running():
             return FallbackLoop(selector)  # type: ignore[return-value]
@@ -41,7 +41,7 @@ class EventLoop(PrivateMethods):
 
     # The native base takes what its heirs are made with, whatever it is.
     def __init__(  # pyright: ignore[reportInconsistentConstructor]
-        self, selector: selectors.BaseSelector | None = None
+        self, selector: selectors.DefaultSelector | None = None
     ) -> None:
         self._signals: tuple[socket.socket, socket.socket] | None = None
         super().__init__(selector or selectors.DefaultSelector())
