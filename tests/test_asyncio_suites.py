@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import tomllib
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from interpreters import PYTHONS, run_python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import subprocess
 
 ROOT = Path(__file__).parent.parent
 RUNNER = ROOT / "conformance" / "asyncio_suites.py"
 EXCEPTIONS = ROOT / "conformance" / "asyncio_exceptions.toml"
 
-PYTHONS = ["3.12", "3.13"]
 MODULES = [
     "test_events",
     "test_streams",
@@ -36,45 +31,10 @@ MODULES = [
 ]
 EXCUSED = 0
 
-HAS_TESTS = "import sys, test.test_asyncio; print(sys.version_info[0], sys.version_info[1], sep='.')"
-
-
-def candidates(version: str) -> Iterator[str]:
-    """Where an interpreter of a version may be; pyenv's own are no names on PATH unless they are chosen."""
-    yield sys.executable
-    if path := shutil.which(f"python{version}"):
-        yield path
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    yield from map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True))
-    if uv := shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"):
-        found = subprocess.run([uv, "python", "find", "--no-project", version], capture_output=True, text=True)
-        yield from found.stdout.split("\n")[:1]
-
-
-@cache
-def interpreter(version: str) -> str | None:
-    """An interpreter of a version that came with its own tests."""
-    for path in filter(None, candidates(version)):
-        probe = subprocess.run([path, "-c", HAS_TESTS], capture_output=True, text=True)
-        if probe.stdout.strip() == version:
-            return path
-    return None
-
 
 def run(version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the suites by an interpreter of that version, on what this checkout has built."""
-    path = interpreter(version)
-    if path is None:
-        pytest.skip(f"no Python {version} with its own tests: pyenv install {version}, or libpython{version}-testsuite")
-    result = subprocess.run(
-        [path, str(RUNNER), *arguments],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "packages/cello-core/src")},
-    )
-    print(result.stdout, result.stderr)
-    return result
+    """Runs the suites by an interpreter of that version."""
+    return run_python(version, str(RUNNER), *arguments)
 
 
 @pytest.mark.timeout(150)
