@@ -162,7 +162,7 @@ impl Acceptor {
     /// Accept no more. The socket itself stays open.
     pub(crate) fn close(&self) {
         let socket = self.lock().take();
-        drop(socket);
+        self.signal.release(socket);
         drop(self.signal.give_up());
     }
 

@@ -44,8 +44,6 @@ const EVENT_INTERVAL: u32 = 31;
 pub(crate) struct LoopCore {
     shared: Arc<Shared>,
     runtime: Mutex<Option<Arc<Runtime>>>,
-    /// A child that is forked off shares the registrations of its parent's descriptors, and must not undo them.
-    process: u32,
     /// What the server's tasks call: kept here, so that the last reference never goes without the interpreter.
     handlers: Mutex<Vec<Arc<Handlers>>>,
 }
@@ -142,19 +140,22 @@ impl Debugged<'_, '_> {
     }
 }
 
-/// Drops the runtime with its tasks. It may be called on another runtime's thread: by a callback of another loop.
-fn let_go(runtime: Option<Arc<Runtime>>, process: u32) {
-    if process != std::process::id() {
-        std::mem::forget(runtime);
-    } else if let Some(runtime) = runtime.and_then(Arc::into_inner) {
-        runtime.shutdown_background();
+/// A runtime that goes with its tasks wherever it is dropped: on another runtime's thread too, by a callback of another
+/// loop.
+struct Going(Option<Arc<Runtime>>);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take().and_then(Arc::into_inner) {
+            runtime.shutdown_background();
+        }
     }
 }
 
 /// A loop that nobody has closed goes with what it has in hand.
 impl Drop for LoopCore {
     fn drop(&mut self) {
-        let_go(self.lock_runtime().take(), self.process);
+        self.shared.release(Going(self.lock_runtime().take()));
     }
 }
 
@@ -185,8 +186,7 @@ impl LoopCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        let process = std::process::id();
-        Self { shared: Arc::default(), runtime: Mutex::default(), process, handlers: Mutex::default() }
+        Self { shared: Arc::default(), runtime: Mutex::default(), handlers: Mutex::default() }
     }
 
     /// Run `callback(*args)` at the next turn.
@@ -379,9 +379,9 @@ impl LoopCore {
         for transport in &open {
             transport.get().abandon();
         }
-        let runtime = self.lock_runtime().take();
+        let runtime = Going(self.lock_runtime().take());
         // Tasks hold nothing of Python's, and dropping them must not wait for who has the interpreter.
-        py.detach(|| let_go(runtime, self.process));
+        py.detach(|| self.shared.release(runtime));
         self.shared.close();
         let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
         drop(handlers);

@@ -137,6 +137,16 @@ pub(crate) struct Running {
     pub(crate) event_loop: Py<PyAny>,
 }
 
+/// The process that something belongs to.
+#[derive(PartialEq)]
+struct Process(u32);
+
+impl Default for Process {
+    fn default() -> Self {
+        Self(std::process::id())
+    }
+}
+
 #[derive(Default)]
 struct Queues {
     ready: VecDeque<Ready>,
@@ -149,6 +159,7 @@ struct Queues {
 /// See the module's description.
 #[derive(Default)]
 pub(crate) struct Shared {
+    process: Process,
     queues: Mutex<Queues>,
     watched: Mutex<Slab<Option<Watched>>>,
     running: Mutex<Option<Running>>,
@@ -310,6 +321,12 @@ impl Shared {
 
     pub(crate) fn take_watched(&self) -> Vec<Watched> {
         std::mem::take(&mut *self.lock_watched()).into_iter().filter_map(|(_, watched)| watched).collect()
+    }
+
+    /// Drops what is registered with the operating system. A child that was forked off shares its parent's
+    /// registrations: what it undid would be undone for the parent, so there it is leaked.
+    pub(crate) fn release<T>(&self, registered: T) {
+        if self.process == Process::default() { drop(registered) } else { std::mem::forget(registered) }
     }
 
     // --- debug mode

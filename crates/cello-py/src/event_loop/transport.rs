@@ -394,7 +394,7 @@ impl StreamTransport {
             state.backlog.clear();
             (state.stream.take(), state.belongings.take())
         };
-        drop(stream);
+        me.shared.release(stream);
         drop(me.signal.give_up());
         if let Some(belongings) = belongings {
             if belongings.socket.is_some() || belongings.server.is_some() {
@@ -807,7 +807,7 @@ impl StreamTransport {
             (state.is_closing, state.is_lost) = (true, true);
             (state.stream.take(), state.belongings.take())
         };
-        drop(stream);
+        self.shared.release(stream);
         drop(belongings);
     }
 }
