@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from serving import Serve
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/guide.md"]
+PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/guide.md", "docs/guides/loop.md"]
 FILE_SUFFIXES = (".json", ".lock", ".md", ".py", ".pyi", ".rs", ".sh", ".toml", ".txt", ".yml")
 
 #: What the examples of the guide take for granted.
@@ -102,6 +104,13 @@ def test_the_readmes_first_example_answers_what_it_says(serve: Serve) -> None:
     assert server.get("/users/7").json() == {"id": "7", "name": "Alice"}
     comment = re.findall(r"^app\.run\(\)  # (.*)$", block, re.MULTILINE)
     assert comment == [server.banner[-1].strip().replace(f":{server.port}", ":8000")]
+
+
+def test_the_example_of_the_loop_s_guide_prints_what_it_says() -> None:
+    block = blocks("docs/guides/loop.md", "python")[0]
+    done = subprocess.run([sys.executable, "-W", "error", "-c", block], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [done.stdout.strip()] == re.findall(r"^cello\.loop\.run\(main\(\)\)  # (.*)$", block, re.MULTILINE)
 
 
 OPTION_COLUMNS = ("command line", "argument", "environment", "default")
