@@ -27,7 +27,6 @@ METHODS = {
     "asyncio.SelectorEventLoop._stop_serving": "self sock",
     "asyncio.SelectorEventLoop._ensure_fd_no_transport": "self fd",
     "asyncio.SelectorEventLoop._ensure_resolved": "self address family type proto flags loop",
-    "asyncio.SelectorEventLoop._process_self_data": "self data",
     "asyncio.SelectorEventLoop._sendfile_native": "self transp file offset count",
     "asyncio.SelectorEventLoop._check_callback": "self callback method",
     "asyncio.SelectorEventLoop._check_thread": "self",
@@ -77,7 +76,8 @@ OWN = {
     *("_accept_on", "_open_stream", "_run_native", "_stop_native", "_close_native", "_note_debug"),
     "_is_forked_while_running",
     *("_collect_events", "_run_handle", "_show_socket", "_release", "_check_call", "_note_duration", "_note_io_error"),
-    *("_receive_signals", "_wake_on_signals", "_sleep_through_signals"),
+    *("_receive_signals", "_wake_on_signals", "_sleep_through_signals", "_forwards_signals_to", "_park_at_exit"),
+    *("_park", "_rest"),
     *("_sock", "_make_empty_waiter", "_reset_empty_waiter"),  # of the native transport
 }
 

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a number from outside becomes a descriptor in one place only")]
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -20,6 +20,28 @@ pub fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
     unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
 }
 
+/// A descriptor that the process has registered with the operating system's events.
+///
+/// A child that is forked off shares its parent's registrations: what it undid would be undone for the parent. There
+/// the number to undo is none.
+#[derive(Debug)]
+pub struct Registered {
+    descriptor: OwnedFd,
+    process: u32,
+}
+
+impl AsFd for Registered {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl AsRawFd for Registered {
+    fn as_raw_fd(&self) -> RawFd {
+        if self.process == std::process::id() { self.descriptor.as_raw_fd() } else { -1 }
+    }
+}
+
 /// Reports what `interest` asks about on `descriptor`.
 ///
 /// # Errors
@@ -27,15 +49,16 @@ pub fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
 ///
 /// # Panics
 /// Outside a tokio runtime.
-pub fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd is open, and the same descriptor, for as long as the AsyncFd owns it.
-    Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)
+pub fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<Registered>> {
+    let registered = Registered { descriptor, process: std::process::id() };
+    // SAFETY: an OwnedFd is open, and the same descriptor, for as long as the AsyncFd owns it. In a child the number is
+    // -1, which the system refuses.
+    Ok(unsafe { AsyncFd::register_with_interest(registered, interest) }?)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
 
     use super::*;

@@ -24,7 +24,7 @@ mod wire;
 
 pub use access_log::AccessLog;
 pub use answer::Answer;
-pub use descriptor::{duplicate, watch};
+pub use descriptor::{Registered, duplicate, watch};
 pub use exchange::{Application, Deferred, Exchange, Outcome};
 pub use json::write_json_string;
 pub use limits::{Limits, Timeouts};

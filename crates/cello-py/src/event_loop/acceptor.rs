@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use cello_kernel::watch;
+use cello_kernel::{Registered, watch};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
@@ -16,11 +16,10 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::LoopCore;
-use super::stream::is_out_of_resources;
 use super::transport::{Parts, StreamTransport};
 use super::watched::{Signal, Watched};
 
-/// How long accepting rests where descriptors or memory have run out, as in asyncio.
+/// How long accepting rests after an error, as asyncio does where descriptors or memory have run out.
 const RETRY_DELAY_S: f64 = 1.0;
 
 /// Accepts on one socket, until it is closed.
@@ -33,7 +32,7 @@ pub(crate) struct Acceptor {
     server: Option<Py<PyAny>>,
     /// Connections accepted in one turn.
     backlog: usize,
-    socket: Mutex<Option<AsyncFd<OwnedFd>>>,
+    socket: Mutex<Option<AsyncFd<Registered>>>,
     signal: Arc<Signal>,
     waker: Waker,
 }
@@ -74,7 +73,7 @@ impl Acceptor {
         Ok(acceptor)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<AsyncFd<OwnedFd>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<AsyncFd<Registered>>> {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,15 +133,14 @@ impl Acceptor {
         }
     }
 
-    /// Where there is no room for another connection, the next try is in a while: the queue keeps those that wait.
+    /// The next try is in a while: where there is no room for another connection, the queue keeps those that wait.
     fn rest(&self, slf: &Bound<'_, Self>, error: Errno) -> PyResult<()> {
         let py = slf.py();
         let words = py.import("os")?.call_method1("strerror", (error.raw_os_error(),))?.unbind();
         let raised = PyOSError::new_err((error.raw_os_error(), words));
-        if !is_out_of_resources(error) {
-            return self.report(py, "socket.accept() failed", &raised);
-        }
-        self.report(py, "socket.accept() out of system resource", &raised)?;
+        let has_no_room = matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM);
+        let message = if has_no_room { "socket.accept() out of system resource" } else { "socket.accept() failed" };
+        self.report(py, message, &raised)?;
         let again = slf.getattr(intern!(py, "_try_again"))?;
         self.event_loop.call_method1(py, intern!(py, "call_later"), (RETRY_DELAY_S, again))?;
         Ok(())
@@ -162,7 +160,7 @@ impl Acceptor {
     /// Accept no more. The socket itself stays open.
     pub(crate) fn close(&self) {
         let socket = self.lock().take();
-        self.signal.release(socket);
+        drop(socket);
         drop(self.signal.give_up());
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
+use pyo3::pyclass::CompareOp;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, intern};
 
@@ -167,6 +168,19 @@ impl TimerHandle {
     /// The context the callback runs in.
     fn get_context(&self, py: Python<'_>) -> Py<PyAny> {
         self.callback.context.clone_ref(py)
+    }
+
+    /// Timers are compared by when they are due, and are equal to themselves only.
+    fn __richcmp__(slf: &Bound<'_, Self>, other: &Bound<'_, Self>, operation: CompareOp) -> bool {
+        match operation {
+            CompareOp::Eq => slf.is(other),
+            CompareOp::Ne => !slf.is(other),
+            _ => slf.get().when_s.partial_cmp(&other.get().when_s).is_some_and(|order| operation.matches(order)),
+        }
+    }
+
+    fn __hash__(slf: &Bound<'_, Self>) -> usize {
+        slf.as_ptr().addr()
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

@@ -43,7 +43,7 @@ const EVENT_INTERVAL: u32 = 31;
 #[pyclass(frozen, subclass, module = "cello._kernel")]
 pub(crate) struct LoopCore {
     shared: Arc<Shared>,
-    runtime: Mutex<Option<Arc<Runtime>>>,
+    runtime: Mutex<OwnRuntime>,
     /// What the server's tasks call: kept here, so that the last reference never goes without the interpreter.
     handlers: Mutex<Vec<Arc<Handlers>>>,
 }
@@ -59,18 +59,18 @@ impl LoopCore {
 
     /// The runtime's handle, while there is one: from the first run of the loop until it is closed.
     pub(crate) fn runtime_handle(&self) -> PyResult<RuntimeHandle> {
-        let runtime = self.lock_runtime();
-        let runtime = runtime.as_ref().ok_or_else(|| PyRuntimeError::new_err("the event loop has not run yet"))?;
+        let own = self.lock_runtime();
+        let runtime = own.runtime.as_ref().ok_or_else(|| PyRuntimeError::new_err("the event loop has not run yet"))?;
         Ok(runtime.handle().clone())
     }
 
-    fn lock_runtime(&self) -> MutexGuard<'_, Option<Arc<Runtime>>> {
+    fn lock_runtime(&self) -> MutexGuard<'_, OwnRuntime> {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn runtime(&self, selector: RawFd) -> PyResult<Arc<Runtime>> {
-        let mut slot = self.lock_runtime();
-        if let Some(runtime) = &*slot {
+        let mut own = self.lock_runtime();
+        if let Some(runtime) = &own.runtime {
             return Ok(runtime.clone());
         }
         let runtime = Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
@@ -80,7 +80,8 @@ impl LoopCore {
         };
         // It ends its turns itself.
         runtime.spawn(unconstrained(pump.run()));
-        Ok(slot.insert(Arc::new(runtime)).clone())
+        own.process = std::process::id();
+        Ok(own.runtime.insert(Arc::new(runtime)).clone())
     }
 
     fn check_open(&self) -> PyResult<()> {
@@ -141,21 +142,21 @@ impl Debugged<'_, '_> {
 }
 
 /// A runtime that goes with its tasks wherever it is dropped: on another runtime's thread too, by a callback of another
-/// loop.
-struct Going(Option<Arc<Runtime>>);
-
-impl Drop for Going {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take().and_then(Arc::into_inner) {
-            runtime.shutdown_background();
-        }
-    }
+/// loop. A child that was forked off leaves its parent's alone.
+#[derive(Default)]
+struct OwnRuntime {
+    runtime: Option<Arc<Runtime>>,
+    process: u32,
 }
 
-/// A loop that nobody has closed goes with what it has in hand.
-impl Drop for LoopCore {
+impl Drop for OwnRuntime {
     fn drop(&mut self) {
-        self.shared.release(Going(self.lock_runtime().take()));
+        let runtime = self.runtime.take();
+        if self.process != std::process::id() {
+            std::mem::forget(runtime);
+        } else if let Some(runtime) = runtime.and_then(Arc::into_inner) {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -164,9 +165,18 @@ thread_local! {
     static RUNS_IN_PROCESS: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-struct EndOfRun<'a>(&'a Shared);
+/// However a run ends, by a panic too, the loop runs no more.
+struct Run<'a>(&'a Shared);
 
-impl Drop for EndOfRun<'_> {
+impl<'a> Run<'a> {
+    fn begin(shared: &'a Shared, event_loop: Py<PyAny>) -> Self {
+        RUNS_IN_PROCESS.set(Some(std::process::id()));
+        shared.begin(Running { event_loop });
+        Self(shared)
+    }
+}
+
+impl Drop for Run<'_> {
     fn drop(&mut self) {
         drop(self.0.end());
         RUNS_IN_PROCESS.set(None);
@@ -338,12 +348,12 @@ impl LoopCore {
         let py = slf.py();
         let core = slf.get();
         core.check_open()?;
+        if RuntimeHandle::try_current().is_ok() {
+            return Err(PyRuntimeError::new_err("this thread runs an event loop already"));
+        }
         let runtime = core.runtime(selector)?;
         let shared = &core.shared;
-        // However the run ends, by a panic too, the loop runs no more.
-        let _run = EndOfRun(shared);
-        RUNS_IN_PROCESS.set(Some(std::process::id()));
-        shared.begin(Running { event_loop: slf.clone().into_any().unbind() });
+        let run = Run::begin(shared, slf.clone().into_any().unbind());
         while shared.is_running() {
             shared.begin_phase();
             if shared.holds_interpreter() {
@@ -356,10 +366,8 @@ impl LoopCore {
                 }
             }
         }
-        match shared.end() {
-            (_, Some(error)) => Err(error),
-            (_, None) => Ok(()),
-        }
+        drop(run);
+        shared.take_failure().map_or(Ok(()), Err)
     }
 
     /// End the run after the turn it is at.
@@ -379,9 +387,9 @@ impl LoopCore {
         for transport in &open {
             transport.get().abandon();
         }
-        let runtime = Going(self.lock_runtime().take());
+        let runtime = std::mem::take(&mut *self.lock_runtime());
         // Tasks hold nothing of Python's, and dropping them must not wait for who has the interpreter.
-        py.detach(|| self.shared.release(runtime));
+        py.detach(|| drop(runtime));
         self.shared.close();
         let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
         drop(handlers);

@@ -7,13 +7,13 @@
 //! look at the operating system's events that did not wait for any.
 
 use std::future::{Future, poll_fn};
-use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use cello_kernel::Registered;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -39,7 +39,7 @@ const RECEPTION_BYTES: usize = 256 * 1024;
 
 pub(crate) struct Pump {
     shared: Arc<Shared>,
-    selector: AsyncFd<OwnedFd>,
+    selector: AsyncFd<Registered>,
     /// Whether the selector may have events that nobody has seen.
     has_events: bool,
     sleep: Pin<Box<Sleep>>,
@@ -51,7 +51,7 @@ pub(crate) struct Pump {
 
 impl Pump {
     /// To be made inside the runtime that will run it; `selector` is the standard selector's own epoll.
-    pub(crate) fn new(shared: Arc<Shared>, selector: AsyncFd<OwnedFd>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, selector: AsyncFd<Registered>) -> Self {
         Self {
             shared,
             selector,
@@ -67,6 +67,9 @@ impl Pump {
     pub(crate) async fn run(mut self) {
         loop {
             poll_fn(|context| self.poll_start(context)).await;
+            if self.shared.take_has_begun() {
+                tokio::task::yield_now().await; // as a turn of asyncio's, the first one sees what has come before it
+            }
             let mut is_busy = false;
             loop {
                 let has_work = poll_fn(|context| Poll::Ready(self.look(context))).await;
@@ -201,11 +204,15 @@ fn run(py: Python<'_>, ready: Ready, shared: &Shared, running: &Running, buffer:
         Ready::Soon(handle) => run_callback(py, &handle.get().0, handle.as_any(), running),
         Ready::Due(handle) => run_callback(py, &handle.get().callback, handle.as_any(), running),
         Ready::Standard(handle) => running.event_loop.call_method1(py, intern!(py, "_run_handle"), (handle,)).map(drop),
-        Ready::News(place) => match shared.watched(py, place) {
-            Some(Watched::Stream(transport)) => StreamTransport::serve(transport.bind(py), buffer),
-            Some(Watched::Acceptor(acceptor)) => Acceptor::serve(acceptor.bind(py)),
-            None => Ok(()), // closed in the meantime
-        },
+        Ready::News(place) => {
+            let served = match shared.watched(py, place) {
+                Some(Watched::Stream(transport)) => StreamTransport::serve(transport.bind(py), buffer),
+                Some(Watched::Acceptor(acceptor)) => Acceptor::serve(acceptor.bind(py)),
+                None => Ok(()), // closed in the meantime
+            };
+            // The loop may run again, and the system tells its news only once.
+            served.inspect_err(|_| shared.push_ready(Ready::News(place)))
+        }
         Ready::Made { transport, waiter } => {
             StreamTransport::begin(transport.bind(py), waiter.as_ref().map(|waiter| waiter.bind(py)))
         }

@@ -137,16 +137,6 @@ pub(crate) struct Running {
     pub(crate) event_loop: Py<PyAny>,
 }
 
-/// The process that something belongs to.
-#[derive(PartialEq)]
-struct Process(u32);
-
-impl Default for Process {
-    fn default() -> Self {
-        Self(std::process::id())
-    }
-}
-
 #[derive(Default)]
 struct Queues {
     ready: VecDeque<Ready>,
@@ -159,11 +149,11 @@ struct Queues {
 /// See the module's description.
 #[derive(Default)]
 pub(crate) struct Shared {
-    process: Process,
     queues: Mutex<Queues>,
     watched: Mutex<Slab<Option<Watched>>>,
     running: Mutex<Option<Running>>,
     is_running: AtomicBool,
+    has_begun: AtomicBool,
     is_stopping: AtomicBool,
     is_closed: AtomicBool,
     is_debug: AtomicBool,
@@ -323,12 +313,6 @@ impl Shared {
         std::mem::take(&mut *self.lock_watched()).into_iter().filter_map(|(_, watched)| watched).collect()
     }
 
-    /// Drops what is registered with the operating system. A child that was forked off shares its parent's
-    /// registrations: what it undid would be undone for the parent, so there it is leaked.
-    pub(crate) fn release<T>(&self, registered: T) {
-        if self.process == Process::default() { drop(registered) } else { std::mem::forget(registered) }
-    }
-
     // --- debug mode
 
     pub(crate) fn is_debug(&self) -> bool {
@@ -343,23 +327,32 @@ impl Shared {
 
     pub(crate) fn begin(&self, running: Running) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        self.has_begun.store(true, Relaxed);
         self.is_running.store(true, Relaxed);
         self.hold_interpreter();
     }
 
-    /// The run is over: gives back what it was begun with, and what it failed with.
-    pub(crate) fn end(&self) -> (Option<Running>, Option<PyErr>) {
+    /// The run is over: gives back what it was begun with, to be dropped.
+    pub(crate) fn end(&self) -> Option<Running> {
         self.is_running.store(false, Relaxed);
         self.let_interpreter_go();
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        (running, failure)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// What the run was ended by.
+    pub(crate) fn take_failure(&self) -> Option<PyErr> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) fn running(&self, py: Python<'_>) -> Option<Running> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let running = running.as_ref()?;
         Some(Running { event_loop: running.event_loop.clone_ref(py) })
+    }
+
+    /// Whether the run is before its first turn; asked once.
+    pub(crate) fn take_has_begun(&self) -> bool {
+        self.has_begun.swap(false, Relaxed)
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -373,7 +366,10 @@ impl Shared {
 
     /// Stops the loop with an exception, the first one if there are several.
     pub(crate) fn fail(&self, error: PyErr) {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = if failure.is_none() { failure.replace(error) } else { Some(error) };
+        drop(failure);
+        drop(later);
         self.request_stop();
     }
 

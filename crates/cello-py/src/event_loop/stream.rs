@@ -6,10 +6,9 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::{Context, Poll, Waker};
 
-use cello_kernel::watch;
+use cello_kernel::{Registered, watch};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketAddrAny, sockopt};
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
@@ -21,11 +20,11 @@ const PIECES_A_CALL: usize = 64;
 
 /// The socket; its waker is called when it has become readable or writable after it was not.
 pub(crate) struct Stream {
-    socket: AsyncFd<OwnedFd>,
+    socket: AsyncFd<Registered>,
     waker: Waker,
 }
 
-type Readiness<'a> = Poll<io::Result<AsyncFdReadyGuard<'a, OwnedFd>>>;
+type Readiness<'a> = Poll<io::Result<AsyncFdReadyGuard<'a, Registered>>>;
 
 impl Stream {
     /// To be made inside the runtime; Nagle's algorithm is switched off, as asyncio does.
@@ -37,15 +36,15 @@ impl Stream {
     }
 
     pub(crate) fn descriptor(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        self.socket.get_ref().as_fd().as_raw_fd()
     }
 
     pub(crate) fn local_address(&self) -> Option<SocketAddrAny> {
-        rustix::net::getsockname(&self.socket).ok()
+        rustix::net::getsockname(self.socket.get_ref()).ok()
     }
 
     pub(crate) fn peer_address(&self) -> Option<SocketAddrAny> {
-        rustix::net::getpeername(&self.socket).ok().flatten()
+        rustix::net::getpeername(self.socket.get_ref()).ok().flatten()
     }
 
     /// Whether there may be something to receive; if not, the waker is called when there is.
@@ -73,7 +72,7 @@ impl Stream {
         loop {
             let Poll::Ready(ready) = self.poll_readable() else { return Ok(None) };
             let mut ready = ready?;
-            match uninterrupted(|| receive(self.socket.as_fd()))? {
+            match uninterrupted(|| receive(self.socket.get_ref().as_fd()))? {
                 Some(received) => {
                     if received < length {
                         ready.clear_ready();
@@ -87,14 +86,14 @@ impl Stream {
 
     /// The number of bytes that were sent at once. If that is not all, the waker is called when there is room.
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = uninterrupted(|| Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?))?;
+        let sent = uninterrupted(|| Ok(rustix::net::send(self.socket.get_ref(), bytes, SendFlags::NOSIGNAL)?))?;
         self.await_room(sent, bytes.len())
     }
 
     fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut no_control = SendAncillaryBuffer::default();
         let flags = SendFlags::NOSIGNAL;
-        let sent = uninterrupted(|| Ok(rustix::net::sendmsg(&self.socket, pieces, &mut no_control, flags)?))?;
+        let sent = uninterrupted(|| Ok(rustix::net::sendmsg(self.socket.get_ref(), pieces, &mut no_control, flags)?))?;
         self.await_room(sent, pieces.iter().map(|piece| piece.len()).sum())
     }
 
@@ -113,7 +112,7 @@ impl Stream {
     }
 
     pub(crate) fn end_writing(&self) {
-        let _not_connected_any_more = rustix::net::shutdown(&self.socket, Shutdown::Write);
+        let _not_connected_any_more = rustix::net::shutdown(self.socket.get_ref(), Shutdown::Write);
     }
 
     fn poll_readable(&self) -> Readiness<'_> {
@@ -230,9 +229,4 @@ impl Backlog {
             self.pieces.pop_front();
         }
     }
-}
-
-/// Errors that mean that the process, or the system, has no room for another connection.
-pub(crate) fn is_out_of_resources(error: Errno) -> bool {
-    matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
 }

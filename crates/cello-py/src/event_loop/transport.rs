@@ -31,8 +31,14 @@ const LOST_WRITES: u32 = 5;
 
 /// How the protocol is given what was received; bound once, since each reception calls it.
 enum Receiver {
-    Bytes { data_received: Py<PyAny> },
-    Buffer { get_buffer: Py<PyAny>, buffer_updated: Py<PyAny> },
+    /// `None` for a protocol that can receive nothing.
+    Bytes {
+        data_received: Option<Py<PyAny>>,
+    },
+    Buffer {
+        get_buffer: Py<PyAny>,
+        buffer_updated: Py<PyAny>,
+    },
 }
 
 impl Receiver {
@@ -44,12 +50,14 @@ impl Receiver {
             let buffer_updated = protocol.getattr(intern!(py, "buffer_updated"))?.unbind();
             return Ok(Self::Buffer { get_buffer, buffer_updated });
         }
-        Ok(Self::Bytes { data_received: protocol.getattr(intern!(py, "data_received"))?.unbind() })
+        Ok(Self::Bytes { data_received: protocol.getattr_opt(intern!(py, "data_received"))?.map(Bound::unbind) })
     }
 
     fn clone_ref(&self, py: Python<'_>) -> Self {
         match self {
-            Self::Bytes { data_received } => Self::Bytes { data_received: data_received.clone_ref(py) },
+            Self::Bytes { data_received } => {
+                Self::Bytes { data_received: data_received.as_ref().map(|method| method.clone_ref(py)) }
+            }
             Self::Buffer { get_buffer, buffer_updated } => {
                 Self::Buffer { get_buffer: get_buffer.clone_ref(py), buffer_updated: buffer_updated.clone_ref(py) }
             }
@@ -162,8 +170,11 @@ impl StreamTransport {
         };
         let transport = Py::new(py, transport)?;
         signal.keep(Watched::Stream(transport.clone_ref(py)));
-        if let Some(server) = parts.server {
-            parts.event_loop.call_method1(intern!(py, "_attach"), (server, &transport))?;
+        if let Some(server) = parts.server
+            && let Err(error) = parts.event_loop.call_method1(intern!(py, "_attach"), (server, &transport))
+        {
+            transport.get().abandon();
+            return Err(error);
         }
         Ok(transport)
     }
@@ -250,7 +261,7 @@ impl StreamTransport {
         match &belongings.receiver {
             Receiver::Bytes { data_received } => {
                 let received = stream.receive(buffer);
-                let data_received = data_received.clone_ref(py);
+                let data_received = data_received.as_ref().map(|method| method.clone_ref(py));
                 drop(state);
                 let bytes = match received {
                     Ok(None) => return Ok(Reception::Nothing),
@@ -258,7 +269,11 @@ impl StreamTransport {
                     Ok(Some(length)) => PyBytes::new(py, buffer.get(..length).unwrap_or_default()),
                     Err(error) => return self.fatal_io(slf, &error, "Fatal read error on socket transport"),
                 };
-                match self.call(data_received.bind(py), Some(bytes.as_any())) {
+                let given = match &data_received {
+                    Some(data_received) => self.call(data_received.bind(py), Some(bytes.as_any())),
+                    None => self.call_protocol(py, "data_received", Some(bytes.as_any())),
+                };
+                match given {
                     Ok(_) => Ok(Reception::Received),
                     Err(error) => self.fatal(slf, error, "Fatal error: protocol.data_received() call failed."),
                 }
@@ -362,7 +377,12 @@ impl StreamTransport {
             }
             state.is_writing_paused = true;
         }
-        self.tell(slf, "pause_writing", "protocol.pause_writing() failed")
+        // Not in the transport's context, in which the caller may be already.
+        let Some(protocol) = self.protocol(slf.py()) else { return Ok(()) };
+        match protocol.call_method0(slf.py(), intern!(slf.py(), "pause_writing")) {
+            Ok(_) => Ok(()),
+            Err(error) => self.report(slf, error, "protocol.pause_writing() failed"),
+        }
     }
 
     fn resume_protocol(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -373,14 +393,9 @@ impl StreamTransport {
             }
             state.is_writing_paused = false;
         }
-        self.tell(slf, "resume_writing", "protocol.resume_writing() failed")
-    }
-
-    fn tell(&self, slf: &Bound<'_, Self>, method: &str, failure: &str) -> PyResult<()> {
-        let Some(protocol) = self.protocol(slf.py()) else { return Ok(()) };
-        match protocol.call_method0(slf.py(), method) {
+        match self.call_protocol(slf.py(), "resume_writing", None) {
             Ok(_) => Ok(()),
-            Err(error) => self.report(slf, error, failure),
+            Err(error) => self.report(slf, error, "protocol.resume_writing() failed"),
         }
     }
 
@@ -394,7 +409,7 @@ impl StreamTransport {
             state.backlog.clear();
             (state.stream.take(), state.belongings.take())
         };
-        me.shared.release(stream);
+        drop(stream);
         drop(me.signal.give_up());
         if let Some(belongings) = belongings {
             if belongings.socket.is_some() || belongings.server.is_some() {
@@ -412,6 +427,18 @@ impl StreamTransport {
             Ok(_) => Ok(()),
             Err(error) => me.report(slf, error, "protocol.connection_lost() failed"),
         }
+    }
+
+    /// Closes the connection without a word to the protocol: the loop is closed, or the connection was never made.
+    pub(crate) fn abandon(&self) {
+        let (stream, belongings) = {
+            let mut state = self.lock();
+            (state.is_closing, state.is_lost) = (true, true);
+            (state.stream.take(), state.belongings.take())
+        };
+        drop(stream);
+        drop(belongings);
+        drop(self.signal.give_up());
     }
 
     /// Closes the connection now; connection_lost() is called in the next turn.
@@ -532,10 +559,14 @@ fn piece(data: &Bound<'_, PyAny>) -> PyResult<Piece> {
     if let Ok(bytes) = data.cast_exact::<PyBytes>() {
         return Ok(Piece::new(bytes.clone().unbind()));
     }
-    if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() || data.is_instance_of::<PyBytes>()
+    let copy = data.py().get_type::<PyBytes>().call1((PyMemoryView::from(data)?,))?;
+    Ok(Piece::new(copy.cast_into_exact::<PyBytes>()?.unbind()))
+}
+
+fn check_type(data: &Bound<'_, PyAny>) -> PyResult<()> {
+    if data.is_instance_of::<PyBytes>() || data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>()
     {
-        let copy = data.py().get_type::<PyBytes>().call1((PyMemoryView::from(data)?,))?;
-        return Ok(Piece::new(copy.cast_into_exact::<PyBytes>()?.unbind()));
+        return Ok(());
     }
     let kind = data.get_type().name()?;
     Err(PyTypeError::new_err(format!("data argument must be a bytes-like object, not '{kind}'")))
@@ -623,6 +654,7 @@ impl StreamTransport {
 
     /// Send `data`; what the system does not take at once waits.
     fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        check_type(data)?;
         let piece = piece(data)?;
         slf.get().check_writable("write")?;
         let py = slf.py();
@@ -756,6 +788,12 @@ impl StreamTransport {
         Ok(Self::show_socket(slf)?.map(|(socket, _)| socket))
     }
 
+    /// asyncio's own sendfile(), where it has to read the file itself, makes its futures of it.
+    #[getter]
+    fn _loop(&self, py: Python<'_>) -> Py<PyAny> {
+        self.event_loop.clone_ref(py)
+    }
+
     #[getter]
     fn _protocol_paused(&self) -> bool {
         self.lock().is_writing_paused
@@ -795,19 +833,6 @@ impl StreamTransport {
 
     fn __clear__(&self) {
         let belongings = self.lock().belongings.take();
-        drop(belongings);
-    }
-}
-
-/// The loop is closed with the connection still open: it is closed without a word to the protocol.
-impl StreamTransport {
-    pub(crate) fn abandon(&self) {
-        let (stream, belongings) = {
-            let mut state = self.lock();
-            (state.is_closing, state.is_lost) = (true, true);
-            (state.stream.take(), state.belongings.take())
-        };
-        self.shared.release(stream);
         drop(belongings);
     }
 }

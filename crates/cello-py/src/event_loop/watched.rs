@@ -63,11 +63,6 @@ impl Signal {
         self.shared.empty_place(self.place)
     }
 
-    /// As [`Shared::release`].
-    pub(crate) fn release<T>(&self, registered: T) {
-        self.shared.release(registered);
-    }
-
     /// The news are being looked at: from now on there are other ones.
     pub(crate) fn clear(&self) {
         self.is_queued.store(false, Relaxed);

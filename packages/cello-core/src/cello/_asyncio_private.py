@@ -7,13 +7,15 @@ asyncio has no public way to give a loop transports, or turns, of its own. Each 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import select
 import socket
+import ssl
 import sys
+import weakref
 from asyncio import constants, sslproto, transports, trsock
-from contextlib import suppress
 from types import FunctionType
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,6 @@ from cello._kernel import LoopCore
 
 if TYPE_CHECKING:
     import selectors
-    import ssl
     from collections.abc import Callable
     from typing import IO, Any
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         def _start_serving(self, *arguments: Any) -> None: ...
         def _stop_serving(self, sock: socket.socket) -> None: ...
         def _ensure_fd_no_transport(self, fd: int | socket.socket) -> None: ...
-        def _process_self_data(self, data: bytes) -> None: ...
         def _process_events(self, events: list[tuple[selectors.SelectorKey, int]]) -> None: ...
         def _check_callback(self, callback: Callable[..., object], method: str) -> None: ...
         def _check_thread(self) -> None: ...
@@ -106,7 +106,7 @@ class PrivateMethods(LoopCore, StandardLoop):
     def __init__(self, selector: selectors.DefaultSelector) -> None:  # pyright: ignore[reportInconsistentConstructor]
         self._own_selector = selector
         self._acceptors: dict[int, Acceptor] = {}
-        self._by_descriptor: dict[int, StreamTransport] = {}
+        self._by_descriptor: weakref.WeakValueDictionary[int, StreamTransport] = weakref.WeakValueDictionary()
         super().__init__(selector)
 
     # --- called by asyncio, defined here
@@ -179,6 +179,8 @@ class PrivateMethods(LoopCore, StandardLoop):
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """asyncio's, without a turn of the loop where the system is done at once, as on this machine it is."""
+        if isinstance(sock, ssl.SSLSocket):
+            raise TypeError("Socket cannot be of type SSLSocket")
         if self.get_debug() and sock.gettimeout() != 0:
             raise ValueError("the socket must be non-blocking")
         if sock.family in INTERNET:
@@ -186,9 +188,8 @@ class PrivateMethods(LoopCore, StandardLoop):
                 address, family=sock.family, type=sock.type, proto=sock.proto, loop=self
             )
             *_, address = resolved[0]
-        try:
-            sock.connect(address)
-        except (BlockingIOError, InterruptedError):
+        error = sock.connect_ex(address)
+        if error in (errno.EINPROGRESS, errno.EALREADY, errno.EINTR):
             if not is_writable(sock):
                 connected = self.create_future()
                 self.add_writer(sock, finish, connected)
@@ -196,8 +197,9 @@ class PrivateMethods(LoopCore, StandardLoop):
                     await connected
                 finally:
                     self.remove_writer(sock)
-            if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                raise OSError(error, f"Connect call failed {address}") from None
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:  # EAGAIN too: a Unix socket whose listener's queue is full is not connected, and will not be
+            raise OSError(error, f"Connect call failed {address}")
 
     def _stop_serving(self, sock: socket.socket) -> None:
         """A Server is closed."""
@@ -226,7 +228,7 @@ class PrivateMethods(LoopCore, StandardLoop):
         was_reading = transp.is_reading()
         transp.pause_reading()
         await transp._make_empty_waiter()
-        del self._by_descriptor[sock.fileno()]
+        self._by_descriptor.pop(sock.fileno(), None)
         try:
             return await self.sock_sendfile(sock, file, offset, count, fallback=False)
         finally:
@@ -235,11 +237,6 @@ class PrivateMethods(LoopCore, StandardLoop):
                 self._by_descriptor[sock.fileno()] = transp
             if was_reading:
                 transp.resume_reading()
-
-    def _receive_signals(self, sock: socket.socket) -> None:
-        """What came through a wakeup descriptor of ours, where asyncio's own was not set for the moment."""
-        with suppress(BlockingIOError):
-            self._process_self_data(sock.recv(4096))
 
     # --- called by the native half
 

@@ -111,6 +111,10 @@ class TimerHandle:
         """When the callback is due, in seconds of the loop's clock."""
     def get_context(self) -> Context | None:
         """The context the callback is to run in; None once it ran."""
+    def __lt__(self, other: TimerHandle, /) -> bool: ...
+    def __le__(self, other: TimerHandle, /) -> bool: ...
+    def __gt__(self, other: TimerHandle, /) -> bool: ...
+    def __ge__(self, other: TimerHandle, /) -> bool: ...
 
 @disjoint_base
 class LoopCore:
@@ -241,6 +245,9 @@ class StreamTransport(asyncio.Transport):
     @property
     def _sock(self) -> socket | None:
         """The socket as Python sees it; None once the connection is lost."""
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """asyncio's own sendfile(), where it has to read the file itself, makes its futures of it."""
     @property
     def _protocol_paused(self) -> bool: ...
     @property

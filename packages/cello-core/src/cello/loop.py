@@ -6,11 +6,15 @@ What it has to do with asyncio's private methods stands in `cello._asyncio_priva
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import selectors
 import signal
 import socket
 import threading
 import warnings
+import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cello._asyncio_private import FallbackLoop, PrivateMethods
@@ -30,6 +34,36 @@ def run[Result](main: Coroutine[Any, Any, Result], *, debug: bool | None = None)
     return asyncio.run(main, debug=debug, loop_factory=EventLoop)
 
 
+#: Loops that were run in daemon threads.
+_in_daemons: weakref.WeakSet[EventLoop] = weakref.WeakSet()
+#: How long the end of the process waits for each of them to be at rest.
+PARKING_TIMEOUT_S = 1.0
+
+
+def _park_at_exit(loop: EventLoop) -> None:
+    """Sees to it that a daemon thread is not in this loop when the interpreter goes.
+
+    Python ends such a thread where it next wants the interpreter. Under native code that would be in the middle of it.
+    """
+    if not _in_daemons:
+        atexit.register(_park)
+    _in_daemons.add(loop)
+
+
+def _park() -> None:
+    for loop in list(_in_daemons):
+        parked = threading.Event()
+        with suppress(RuntimeError):  # it is closed
+            if loop.is_running():
+                loop.call_soon_threadsafe(_rest, parked)
+                parked.wait(PARKING_TIMEOUT_S)
+
+
+def _rest(parked: threading.Event) -> None:
+    parked.set()
+    threading.Event().wait()
+
+
 class EventLoop(PrivateMethods):
     """An asyncio event loop that a kernel's server can share its thread with."""
 
@@ -44,12 +78,15 @@ class EventLoop(PrivateMethods):
         self, selector: selectors.DefaultSelector | None = None
     ) -> None:
         self._signals: tuple[socket.socket, socket.socket] | None = None
+        self._forwards_signals_to = -1
         super().__init__(selector or selectors.DefaultSelector())
 
     def run_forever(self) -> None:
         """Runs until stop() is called."""
         if not self.is_closed() and not self.is_running():
             self._wake_on_signals()
+            if threading.current_thread().daemon:
+                _park_at_exit(self)
         try:
             super().run_forever()
         finally:
@@ -96,9 +133,16 @@ class EventLoop(PrivateMethods):
             near.setblocking(False)
             far.setblocking(False)
             self.add_reader(near, self._receive_signals, near)
+        # Whoever was woken before still is: asyncio's add_signal_handler(), or somebody else.
         taken = signal.set_wakeup_fd(self._signals[1].fileno(), warn_on_full_buffer=False)
-        if taken not in (-1, self._signals[1].fileno()):
-            signal.set_wakeup_fd(taken)  # somebody else wakes on them: add_signal_handler(), which wakes us too
+        if taken != self._signals[1].fileno():
+            self._forwards_signals_to = taken
+
+    def _receive_signals(self, near: socket.socket) -> None:
+        with suppress(OSError):
+            numbers = near.recv(4096)
+            if self._forwards_signals_to != -1:
+                os.write(self._forwards_signals_to, numbers)
 
     def _sleep_through_signals(self) -> None:
         if self._signals is None:
@@ -107,8 +151,9 @@ class EventLoop(PrivateMethods):
         self._signals = None
         # The descriptor set before is only told by setting another: ours, so that no signal is lost meanwhile.
         taken = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
-        signal.set_wakeup_fd(-1 if taken == far.fileno() else taken)
+        signal.set_wakeup_fd(self._forwards_signals_to if taken == far.fileno() else taken)
         self._receive_signals(near)
+        self._forwards_signals_to = -1
         self.remove_reader(near)
         near.close()
         far.close()
