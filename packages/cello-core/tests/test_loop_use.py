@@ -7,6 +7,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -184,6 +185,96 @@ def test_generators_and_the_executor_are_shut_down_with_the_run() -> None:
     assert not thread.is_alive()
 
 
+def run_script(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=30)
+
+
+def test_the_process_ends_cleanly_while_a_daemon_thread_runs_the_loop() -> None:
+    done = run_script("""
+        import asyncio, threading, cello.loop
+
+        started = threading.Event()
+
+        async def busy():
+            started.set()
+            while True:
+                sum(range(1000))
+                await asyncio.sleep(0)
+
+        threading.Thread(target=cello.loop.run, args=(busy(),), daemon=True).start()
+        started.wait()
+    """)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_first_turn_of_a_run_sees_what_came_before_it() -> None:
+    received: list[bytes] = []
+
+    class Note(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            received.append(data)
+
+    near, far = socket.socketpair()
+    loop = EventLoop()
+    transport, _ = loop.run_until_complete(loop.create_connection(Note, sock=near))
+    far.sendall(b"word")
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert received == [b"word"]
+    transport.close()
+    loop.run_until_complete(asyncio.sleep(0))
+    far.close()
+    loop.close()
+
+
+def test_a_connection_goes_on_after_an_interrupt_in_its_protocol() -> None:
+    received: list[bytes] = []
+
+    class Interrupted(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            received.append(data)
+            if data == b"first":
+                raise KeyboardInterrupt
+            heard.set()
+
+    near, far = socket.socketpair()
+    loop = EventLoop()
+    heard = asyncio.Event()
+    transport, _ = loop.run_until_complete(loop.create_connection(Interrupted, sock=near))
+    far.sendall(b"first")
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(heard.wait())
+    far.sendall(b"second")
+    loop.run_until_complete(asyncio.wait_for(heard.wait(), 10))
+    assert received == [b"first", b"second"]
+    transport.close()
+    loop.run_until_complete(asyncio.sleep(0))
+    far.close()
+    loop.close()
+
+
+def test_signals_wake_the_loop_where_another_wakeup_descriptor_is_set_and_that_one_too() -> None:
+    done = run_script("""
+        import asyncio, os, signal, socket, cello.loop
+
+        near, far = socket.socketpair()
+        far.setblocking(False)
+        signal.set_wakeup_fd(far.fileno())
+
+        async def main():
+            asyncio.get_running_loop().run_in_executor(None, os.kill, os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+
+        try:
+            cello.loop.run(main())
+        except KeyboardInterrupt:
+            assert near.recv(10) == bytes([signal.SIGINT])
+            assert signal.set_wakeup_fd(-1) == far.fileno()
+            print("interrupted")
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
 # --- debug mode
 
 
@@ -337,6 +428,21 @@ def test_a_child_forked_off_outside_of_a_run_has_the_loop_itself() -> None:
     assert cello.loop.run(kind_of_loop()) == "EventLoop"
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(in_child, ("run",)) == ("EventLoop", b"from the child")
+
+
+def test_a_child_runs_a_loop_that_its_parent_had_run_and_closes_its_connections() -> None:
+    loop = EventLoop()
+    assert loop.run_until_complete(echo(b"in the parent")) == b"in the parent"
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if loop.run_until_complete(echo(b"in the child")) == b"in the child" else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    assert loop.run_until_complete(echo(b"again")) == b"again"
+    loop.close()
 
 
 def test_a_child_that_closes_its_parent_s_loop_takes_nothing_from_the_parent() -> None:
