@@ -111,7 +111,8 @@ enum Reception {
     End,
 }
 
-#[pyclass(frozen, weakref, module = "cello._kernel")]
+/// Attributes can be set on it, as on asyncio's: libraries replace methods in their tests.
+#[pyclass(frozen, weakref, dict, module = "cello._kernel")]
 pub(crate) struct StreamTransport {
     shared: Arc<Shared>,
     event_loop: Py<PyAny>,
