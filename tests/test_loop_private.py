@@ -12,7 +12,7 @@ from interpreters import PYTHONS, run_python
 SOURCE = Path(__file__).parent.parent / "packages/cello-core/src/cello"
 
 #: Each private method of asyncio's that is called or defined anew, with its parameters.
-METHODS = {
+METHODS: dict[str, str | dict[str, str]] = {
     "asyncio.SelectorEventLoop._run_once": "self",
     "asyncio.SelectorEventLoop._process_events": "self event_list",
     "asyncio.SelectorEventLoop._add_callback": "self handle",
@@ -73,7 +73,7 @@ OWN = {
     "_signals",
     "_transport_kind",
     "_sendfile_mode",
-    *("_accept_on", "_open_stream", "_run_native", "_stop_native", "_close_native", "_note_debug"),
+    *("_accept_on", "_open_stream", "_run_native", "_stop_native", "_open_streams", "_close_native", "_note_debug"),
     "_is_forked_while_running",
     *("_collect_events", "_run_handle", "_show_socket", "_release", "_check_call", "_note_duration", "_note_io_error"),
     *("_receive_signals", "_wake_on_signals", "_sleep_through_signals", "_forwards_signals_to", "_park_at_exit"),

@@ -30,6 +30,12 @@ pub struct Registered {
     process: u32,
 }
 
+impl From<Registered> for OwnedFd {
+    fn from(registered: Registered) -> Self {
+        registered.descriptor
+    }
+}
+
 impl AsFd for Registered {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()

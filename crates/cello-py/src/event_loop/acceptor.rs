@@ -13,7 +13,7 @@ use pyo3::{PyTraverseError, intern};
 use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use super::LoopCore;
 use super::transport::{Parts, StreamTransport};
@@ -93,19 +93,28 @@ impl Acceptor {
     }
 
     fn accept(&self) -> Accepted {
-        let socket = self.lock();
-        let Some(socket) = &*socket else { return Accepted::Nothing };
+        let mut slot = self.lock();
         loop {
-            let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(&mut Context::from_waker(&self.waker)) else {
-                return Accepted::Nothing;
-            };
-            match acceptfrom_with(socket.as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            let Some(socket) = &*slot else { return Accepted::Nothing };
+            let Poll::Ready(Ok(mut ready)) = self.poll(socket) else { return Accepted::Nothing };
+            match acceptfrom_with(socket.get_ref().as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok((connection, peer)) => return Accepted::Connection(connection, peer),
-                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(Errno::AGAIN) => {
+                    ready.clear_ready();
+                    if self.poll(socket).is_ready() {
+                        // It was shut down once, which counts for ever, and listens again.
+                        *slot =
+                            slot.take().and_then(|socket| watch(socket.into_inner().into(), Interest::READABLE).ok());
+                    }
+                }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(error) => return Accepted::Failed(error),
             }
         }
+    }
+
+    fn poll<'a>(&self, socket: &'a AsyncFd<Registered>) -> Poll<std::io::Result<AsyncFdReadyGuard<'a, Registered>>> {
+        socket.poll_read_ready(&mut Context::from_waker(&self.waker))
     }
 
     fn connect(&self, py: Python<'_>, socket: OwnedFd, peer: Option<SocketAddrAny>) -> PyResult<()> {

@@ -1,6 +1,8 @@
 //! Socket addresses, as Python's socket module writes them.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -19,7 +21,7 @@ pub(crate) fn into_python<'py>(py: Python<'py>, address: &SocketAddrAny) -> PyRe
     let Ok(address) = SocketAddrUnix::try_from(address.clone()) else { return Ok(None) };
     let name = match (address.abstract_name(), address.path()) {
         (Some(name), _) if !name.is_empty() => PyBytes::new(py, &[b"\0", name].concat()).into_any(),
-        (_, Some(path)) => path.to_string_lossy().into_pyobject(py)?.into_any(),
+        (_, Some(path)) => OsStr::from_bytes(path.to_bytes()).into_pyobject(py)?.into_any(),
         _ => "".into_pyobject(py)?.into_any(),
     };
     Ok(Some(name))

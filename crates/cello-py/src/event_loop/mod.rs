@@ -375,17 +375,18 @@ impl LoopCore {
         self.shared.request_stop();
     }
 
-    /// Drop every connection, timer and callback, and what they hold; returns the transports that were open.
-    fn _close_native(&self, py: Python<'_>) -> Vec<Py<StreamTransport>> {
-        let mut open = vec![];
+    /// The transports that are open.
+    fn _open_streams(&self, py: Python<'_>) -> Vec<Py<StreamTransport>> {
+        self.shared.streams(py)
+    }
+
+    /// Drop every connection, timer and callback, and what they hold.
+    fn _close_native(&self, py: Python<'_>) {
         for watched in self.shared.take_watched() {
             match watched {
-                Watched::Stream(transport) => open.push(transport),
+                Watched::Stream(transport) => transport.get().abandon(py),
                 Watched::Acceptor(acceptor) => acceptor.get().close(),
             }
-        }
-        for transport in &open {
-            transport.get().abandon();
         }
         let runtime = std::mem::take(&mut *self.lock_runtime());
         // Tasks hold nothing of Python's, and dropping them must not wait for who has the interpreter.
@@ -393,7 +394,6 @@ impl LoopCore {
         self.shared.close();
         let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
         drop(handlers);
-        open
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

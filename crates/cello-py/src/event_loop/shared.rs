@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use pyo3::PyTraverseError;
@@ -160,7 +160,7 @@ pub(crate) struct Shared {
     holds_interpreter: AtomicBool,
     ran_in_place: AtomicBool,
     failure: Mutex<Option<PyErr>>,
-    waker: OnceLock<Waker>,
+    waker: Mutex<Option<Waker>>,
     /// Ends the phase that the thread is in: with the interpreter, or without.
     pub(crate) phase_over: Notify,
 }
@@ -276,6 +276,9 @@ impl Shared {
     /// Empties every queue; the loop is closed. The caller holds the interpreter.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Relaxed);
+        // With the pump's task it keeps the runtime's driver, and that its descriptors.
+        let waker = self.lock_waker().take();
+        drop(waker);
         let queues = std::mem::take(&mut *self.lock());
         drop(queues);
     }
@@ -307,6 +310,15 @@ impl Shared {
 
     pub(crate) fn watched(&self, py: Python<'_>, place: usize) -> Option<Watched> {
         self.lock_watched().get(place)?.as_ref().map(|watched| watched.clone_ref(py))
+    }
+
+    pub(crate) fn streams(&self, py: Python<'_>) -> Vec<Py<StreamTransport>> {
+        let watched = self.lock_watched();
+        let streams = watched.iter().filter_map(|(_, watched)| match watched {
+            Some(Watched::Stream(transport)) => Some(transport.clone_ref(py)),
+            _ => None,
+        });
+        streams.collect()
     }
 
     pub(crate) fn take_watched(&self) -> Vec<Watched> {
@@ -420,12 +432,19 @@ impl Shared {
 
     // --- the pump
 
+    fn lock_waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn set_waker(&self, waker: &Waker) {
-        self.waker.get_or_init(|| waker.clone());
+        let mut slot = self.lock_waker();
+        if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
     }
 
     pub(crate) fn wake(&self) {
-        if let Some(waker) = self.waker.get() {
+        if let Some(waker) = &*self.lock_waker() {
             waker.wake_by_ref();
         }
     }

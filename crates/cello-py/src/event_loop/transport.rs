@@ -14,7 +14,7 @@ use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyType};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyType};
 use pyo3::{IntoPyObjectExt, PyTraverseError};
 use rustix::net::SocketAddrAny;
 
@@ -26,54 +26,31 @@ use super::watched::{Signal, Watched};
 
 /// asyncio's default: a protocol is paused while more bytes than this wait to be sent.
 const HIGH_WATER_BYTES: usize = 64 * 1024;
-/// Writes to a connection that is lost before the log is told, as in asyncio.
+/// The write to a connection that is lost from which on the log is told, as in asyncio.
 const LOST_WRITES: u32 = 5;
 
-/// How the protocol is given what was received; bound once, since each reception calls it.
-enum Receiver {
-    /// `None` for a protocol that can receive nothing.
-    Bytes {
-        data_received: Option<Py<PyAny>>,
-    },
-    Buffer {
-        get_buffer: Py<PyAny>,
-        buffer_updated: Py<PyAny>,
-    },
+/// How a protocol is given what was received.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// `data_received(bytes)`
+    Streaming,
+    /// `get_buffer(size)` and `buffer_updated(count)`
+    Buffered,
 }
 
-impl Receiver {
+impl Kind {
     fn of(protocol: &Bound<'_, PyAny>) -> PyResult<Self> {
         static BUFFERED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        let py = protocol.py();
-        if protocol.is_instance(BUFFERED.import(py, "asyncio", "BufferedProtocol")?)? {
-            let get_buffer = protocol.getattr(intern!(py, "get_buffer"))?.unbind();
-            let buffer_updated = protocol.getattr(intern!(py, "buffer_updated"))?.unbind();
-            return Ok(Self::Buffer { get_buffer, buffer_updated });
-        }
-        Ok(Self::Bytes { data_received: protocol.getattr_opt(intern!(py, "data_received"))?.map(Bound::unbind) })
-    }
-
-    fn clone_ref(&self, py: Python<'_>) -> Self {
-        match self {
-            Self::Bytes { data_received } => {
-                Self::Bytes { data_received: data_received.as_ref().map(|method| method.clone_ref(py)) }
-            }
-            Self::Buffer { get_buffer, buffer_updated } => {
-                Self::Buffer { get_buffer: get_buffer.clone_ref(py), buffer_updated: buffer_updated.clone_ref(py) }
-            }
-        }
+        let is_buffered = protocol.is_instance(BUFFERED.import(protocol.py(), "asyncio", "BufferedProtocol")?)?;
+        Ok(if is_buffered { Self::Buffered } else { Self::Streaming })
     }
 }
 
 /// What else of Python's belongs to a connection that is not lost yet.
 struct Belongings {
     protocol: Py<PyAny>,
-    receiver: Receiver,
+    kind: Kind,
     server: Option<Py<PyAny>>,
-    /// The socket as Python sees it: the one given, or one made when somebody asks for it.
-    socket: Option<Py<PyAny>>,
-    /// What users are given of it.
-    socket_view: Option<Py<PyAny>>,
     /// Set when nothing waits to be sent any more; nothing can be written meanwhile.
     drained: Option<Py<PyAny>>,
 }
@@ -84,6 +61,10 @@ struct State {
     /// `None` once the connection was closed.
     stream: Option<Stream>,
     belongings: Option<Belongings>,
+    /// The socket as Python sees it: the one given, or one made when somebody asks for it.
+    socket: Option<Py<PyAny>>,
+    /// What users are given of it.
+    socket_view: Option<Py<PyAny>>,
     backlog: Backlog,
     high_water: usize,
     low_water: usize,
@@ -142,15 +123,13 @@ impl StreamTransport {
     /// To be made inside the runtime. The loop keeps it until the connection is lost.
     pub(crate) fn make(parts: Parts<'_>) -> PyResult<Py<Self>> {
         let py = parts.protocol.py();
-        let receiver = Receiver::of(&parts.protocol)?;
+        let kind = Kind::of(&parts.protocol)?;
         let signal = Signal::new(parts.shared.clone());
         let stream = Stream::new(parts.socket, signal.waker()).inspect_err(|_| drop(signal.give_up()))?;
         let belongings = Belongings {
             protocol: parts.protocol.unbind(),
-            receiver,
+            kind,
             server: parts.server.as_ref().map(|server| server.clone().unbind()),
-            socket: parts.python_socket.map(Bound::unbind),
-            socket_view: None,
             drained: None,
         };
         let transport = Self {
@@ -164,6 +143,7 @@ impl StreamTransport {
             state: Mutex::new(State {
                 stream: Some(stream),
                 belongings: Some(belongings),
+                socket: parts.python_socket.map(Bound::unbind),
                 high_water: HIGH_WATER_BYTES,
                 low_water: HIGH_WATER_BYTES / 4,
                 ..State::default()
@@ -174,7 +154,7 @@ impl StreamTransport {
         if let Some(server) = parts.server
             && let Err(error) = parts.event_loop.call_method1(intern!(py, "_attach"), (server, &transport))
         {
-            transport.get().abandon();
+            transport.get().abandon(py);
             return Err(error);
         }
         Ok(transport)
@@ -205,7 +185,7 @@ impl StreamTransport {
     fn call_protocol<'py>(
         &self,
         py: Python<'py>,
-        method: &str,
+        method: &Bound<'py, PyString>,
         argument: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let Some(protocol) = self.protocol(py) else { return Ok(py.None().into_bound(py)) };
@@ -217,7 +197,7 @@ impl StreamTransport {
     /// Tells the protocol that it is connected, begins to read, and then wakes who waits for it.
     pub(crate) fn begin(slf: &Bound<'_, Self>, waiter: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let (py, me) = (slf.py(), slf.get());
-        let made = me.call_protocol(py, "connection_made", Some(slf.as_any()));
+        let made = me.call_protocol(py, intern!(py, "connection_made"), Some(slf.as_any()));
         me.lock().is_started = true;
         me.signal.wake_by_ref();
         if let Some(waiter) = waiter
@@ -259,39 +239,29 @@ impl StreamTransport {
         let (true, Some(stream), Some(belongings)) = (state.reads(), &state.stream, &state.belongings) else {
             return Ok(Reception::Nothing);
         };
-        match &belongings.receiver {
-            Receiver::Bytes { data_received } => {
-                let received = stream.receive(buffer);
-                let data_received = data_received.as_ref().map(|method| method.clone_ref(py));
-                drop(state);
-                let bytes = match received {
-                    Ok(None) => return Ok(Reception::Nothing),
-                    Ok(Some(0)) => return Ok(Reception::End),
-                    Ok(Some(length)) => PyBytes::new(py, buffer.get(..length).unwrap_or_default()),
-                    Err(error) => return self.fatal_io(slf, &error, "Fatal read error on socket transport"),
-                };
-                let given = match &data_received {
-                    Some(data_received) => self.call(data_received.bind(py), Some(bytes.as_any())),
-                    None => self.call_protocol(py, "data_received", Some(bytes.as_any())),
-                };
-                match given {
-                    Ok(_) => Ok(Reception::Received),
-                    Err(error) => self.fatal(slf, error, "Fatal error: protocol.data_received() call failed."),
-                }
-            }
-            Receiver::Buffer { .. } if !stream.is_readable() => Ok(Reception::Nothing),
-            buffered @ Receiver::Buffer { .. } => {
-                let buffered = buffered.clone_ref(py);
-                drop(state);
-                self.receive_into(slf, &buffered)
-            }
+        if belongings.kind == Kind::Buffered {
+            let is_readable = stream.is_readable();
+            drop(state);
+            return if is_readable { self.receive_into(slf) } else { Ok(Reception::Nothing) };
+        }
+        let received = stream.receive(buffer);
+        drop(state);
+        let bytes = match received {
+            Ok(None) => return Ok(Reception::Nothing),
+            Ok(Some(0)) => return Ok(Reception::End),
+            Ok(Some(length)) => PyBytes::new(py, buffer.get(..length).unwrap_or_default()),
+            Err(error) => return self.fatal_io(slf, &error, "Fatal read error on socket transport"),
+        };
+        match self.call_protocol(py, intern!(py, "data_received"), Some(bytes.as_any())) {
+            Ok(_) => Ok(Reception::Received),
+            Err(error) => self.fatal(slf, error, "Fatal error: protocol.data_received() call failed."),
         }
     }
 
-    fn receive_into(&self, slf: &Bound<'_, Self>, receiver: &Receiver) -> PyResult<Reception> {
-        let Receiver::Buffer { get_buffer, buffer_updated } = receiver else { return Ok(Reception::Nothing) };
+    fn receive_into(&self, slf: &Bound<'_, Self>) -> PyResult<Reception> {
         let py = slf.py();
-        let buffer = self.call(get_buffer.bind(py), Some((-1).into_bound_py_any(py)?.as_any()));
+        let any_size = (-1).into_bound_py_any(py)?;
+        let buffer = self.call_protocol(py, intern!(py, "get_buffer"), Some(&any_size));
         let memory = match buffer.and_then(|buffer| Memory::of(&buffer)) {
             Ok(memory) => memory,
             Err(error) => return self.fatal(slf, error, "Fatal error: protocol.get_buffer() call failed."),
@@ -308,7 +278,7 @@ impl StreamTransport {
             Ok(Some(length)) => length.into_bound_py_any(py)?,
             Err(error) => return self.fatal_io(slf, &error, "Fatal read error on socket transport"),
         };
-        match self.call(buffer_updated.bind(py), Some(&length)) {
+        match self.call_protocol(py, intern!(py, "buffer_updated"), Some(&length)) {
             Ok(_) => Ok(Reception::Received),
             Err(error) => self.fatal(slf, error, "Fatal error: protocol.buffer_updated() call failed."),
         }
@@ -317,7 +287,7 @@ impl StreamTransport {
     fn end_of_stream(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         self.lock().has_received_eof = true;
-        match self.call_protocol(py, "eof_received", None).and_then(|keeps_open| keeps_open.is_truthy()) {
+        match self.call_protocol(py, intern!(py, "eof_received"), None).and_then(|keeps_open| keeps_open.is_truthy()) {
             Ok(true) => Ok(()),
             Ok(false) => {
                 Self::close(slf);
@@ -394,7 +364,7 @@ impl StreamTransport {
             }
             state.is_writing_paused = false;
         }
-        match self.call_protocol(slf.py(), "resume_writing", None) {
+        match self.call_protocol(slf.py(), intern!(slf.py(), "resume_writing"), None) {
             Ok(_) => Ok(()),
             Err(error) => self.report(slf, error, "protocol.resume_writing() failed"),
         }
@@ -404,18 +374,18 @@ impl StreamTransport {
     pub(crate) fn lose(slf: &Bound<'_, Self>, error: Option<Py<PyAny>>) -> PyResult<()> {
         let (py, me) = (slf.py(), slf.get());
         let error = error.unwrap_or_else(|| py.None());
-        let told = me.call_protocol(py, "connection_lost", Some(error.bind(py)));
-        let (stream, belongings) = {
+        let told = me.call_protocol(py, intern!(py, "connection_lost"), Some(error.bind(py)));
+        let (stream, belongings, socket) = {
             let mut state = me.lock();
             state.backlog.clear();
-            (state.stream.take(), state.belongings.take())
+            let socket = state.socket.as_ref().map(|socket| socket.clone_ref(py));
+            (state.stream.take(), state.belongings.take(), socket)
         };
         drop(stream);
         drop(me.signal.give_up());
         if let Some(belongings) = belongings {
-            if belongings.socket.is_some() || belongings.server.is_some() {
-                let release = intern!(py, "_release");
-                me.event_loop.call_method1(py, release, (slf, belongings.socket, belongings.server))?;
+            if socket.is_some() || belongings.server.is_some() {
+                me.event_loop.call_method1(py, intern!(py, "_release"), (slf, socket, belongings.server))?;
             }
             if let Some(drained) = belongings.drained
                 && !drained.call_method0(py, intern!(py, "done"))?.is_truthy(py)?
@@ -431,15 +401,21 @@ impl StreamTransport {
     }
 
     /// Closes the connection without a word to the protocol: the loop is closed, or the connection was never made.
-    pub(crate) fn abandon(&self) {
-        let (stream, belongings) = {
+    pub(crate) fn abandon(&self, py: Python<'_>) {
+        let (stream, belongings, socket) = {
             let mut state = self.lock();
             (state.is_closing, state.is_lost) = (true, true);
-            (state.stream.take(), state.belongings.take())
+            state.backlog.clear();
+            (state.stream.take(), state.belongings.take(), state.socket.take())
         };
         drop(stream);
         drop(belongings);
         drop(self.signal.give_up());
+        if let Some(socket) = socket
+            && let Err(error) = socket.call_method0(py, intern!(py, "close"))
+        {
+            error.write_unraisable(py, None);
+        }
     }
 
     /// Closes the connection now; connection_lost() is called in the next turn.
@@ -518,7 +494,7 @@ impl StreamTransport {
             let mut state = self.lock();
             let State { stream: Some(stream), backlog, is_lost: false, high_water, .. } = &mut *state else {
                 state.lost_writes += 1;
-                let is_worth_telling = state.lost_writes > LOST_WRITES;
+                let is_worth_telling = state.lost_writes >= LOST_WRITES;
                 drop(state);
                 return if is_worth_telling { warn_of_lost_writes(slf.py()) } else { Ok(()) };
             };
@@ -533,25 +509,24 @@ impl StreamTransport {
     // --- what users ask of the socket
 
     /// The socket as Python sees it and what users are given of it, made now if nobody asked before.
-    fn show_socket(slf: &Bound<'_, Self>) -> PyResult<Option<(Py<PyAny>, Py<PyAny>)>> {
+    fn show_socket(slf: &Bound<'_, Self>) -> PyResult<(Py<PyAny>, Py<PyAny>)> {
         let (py, me) = (slf.py(), slf.get());
         let (given, descriptor) = {
             let state = me.lock();
-            let (Some(stream), Some(belongings)) = (&state.stream, &state.belongings) else { return Ok(None) };
-            let given = belongings.socket.as_ref().map(|socket| socket.clone_ref(py));
-            if let (Some(socket), Some(view)) = (&given, &belongings.socket_view) {
-                return Ok(Some((socket.clone_ref(py), view.clone_ref(py))));
+            if let (Some(socket), Some(view)) = (&state.socket, &state.socket_view) {
+                return Ok((socket.clone_ref(py), view.clone_ref(py)));
             }
-            (given, stream.descriptor())
+            let given = state.socket.as_ref().map(|socket| socket.clone_ref(py));
+            (given, state.stream.as_ref().map_or(-1, Stream::descriptor))
         };
         let shown = me.event_loop.call_method1(py, intern!(py, "_show_socket"), (slf, given, descriptor))?;
         let (socket, view): (Py<PyAny>, Py<PyAny>) = shown.extract(py)?;
-        let replaced = me.lock().belongings.as_mut().map(|belongings| {
-            let socket = belongings.socket.replace(socket.clone_ref(py));
-            (socket, belongings.socket_view.replace(view.clone_ref(py)))
-        });
+        let replaced = {
+            let mut state = me.lock();
+            (state.socket.replace(socket.clone_ref(py)), state.socket_view.replace(view.clone_ref(py)))
+        };
         drop(replaced);
-        Ok(Some((socket, view)))
+        Ok((socket, view))
     }
 }
 
@@ -599,7 +574,7 @@ impl StreamTransport {
             return Ok(value.unbind());
         }
         let address = match name {
-            "socket" => return Ok(Self::show_socket(slf)?.map_or(default, |(_, view)| view)),
+            "socket" => return Ok(Self::show_socket(slf)?.1),
             "peername" => &me.peer,
             "sockname" => &me.local,
             _ => return Ok(default),
@@ -610,10 +585,10 @@ impl StreamTransport {
 
     /// Have another protocol receive from now on.
     fn set_protocol(&self, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
-        let receiver = Receiver::of(protocol)?;
+        let kind = Kind::of(protocol)?;
         let replaced = self.lock().belongings.as_mut().map(|belongings| {
-            let protocol = std::mem::replace(&mut belongings.protocol, protocol.clone().unbind());
-            (protocol, std::mem::replace(&mut belongings.receiver, receiver))
+            belongings.kind = kind;
+            std::mem::replace(&mut belongings.protocol, protocol.clone().unbind())
         });
         drop(replaced);
         Ok(())
@@ -783,10 +758,10 @@ impl StreamTransport {
         drop(waiter);
     }
 
-    /// The socket as Python sees it; None once the connection is lost.
+    /// The socket as Python sees it.
     #[getter]
-    fn _sock(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
-        Ok(Self::show_socket(slf)?.map(|(socket, _)| socket))
+    fn _sock(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        Ok(Self::show_socket(slf)?.0)
     }
 
     /// asyncio's own sendfile(), where it has to read the file itself, makes its futures of it.
@@ -817,19 +792,12 @@ impl StreamTransport {
         visit.call(&self.extra)?;
         // The collector must not wait; what is locked now is being used now.
         let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        visit.call(&state.socket)?;
+        visit.call(&state.socket_view)?;
         let Some(belongings) = &state.belongings else { return Ok(()) };
         visit.call(&belongings.protocol)?;
         visit.call(&belongings.server)?;
-        visit.call(&belongings.drained)?;
-        visit.call(&belongings.socket)?;
-        visit.call(&belongings.socket_view)?;
-        match &belongings.receiver {
-            Receiver::Bytes { data_received } => visit.call(data_received),
-            Receiver::Buffer { get_buffer, buffer_updated } => {
-                visit.call(get_buffer)?;
-                visit.call(buffer_updated)
-            }
-        }
+        visit.call(&belongings.drained)
     }
 
     fn __clear__(&self) {

@@ -223,8 +223,6 @@ class PrivateMethods(LoopCore, StandardLoop):
     async def _sendfile_native(self, transp: StreamTransport, file: IO[bytes], offset: int, count: int | None) -> int:
         """sendfile(): the system's own, by sock_sendfile(), which asyncio has, once the buffer is empty."""
         sock = transp._sock
-        if sock is None:
-            raise RuntimeError("Transport is closing")
         was_reading = transp.is_reading()
         transp.pause_reading()
         await transp._make_empty_waiter()
@@ -247,8 +245,11 @@ class PrivateMethods(LoopCore, StandardLoop):
     def _show_socket(
         self, transport: StreamTransport, sock: socket.socket | None, descriptor: int
     ) -> tuple[socket.socket, trsock.TransportSocket]:
-        """The socket of a transport as Python sees it, and what users are given of it."""
-        if sock is None:
+        """The socket of a transport as Python sees it, and what users are given of it; -1 is one that is closed."""
+        if sock is None and descriptor == -1:
+            sock = socket.socket()
+            sock.close()
+        elif sock is None:
             sock = socket.socket(fileno=os.dup(descriptor))
             self._by_descriptor[sock.fileno()] = transport
         return sock, trsock.TransportSocket(sock)

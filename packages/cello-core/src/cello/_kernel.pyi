@@ -170,8 +170,10 @@ class LoopCore:
         """Run turns until a stop is requested; `selector` is the descriptor of the standard selector."""
     def _stop_native(self) -> None:
         """End the run after the turn it is at."""
-    def _close_native(self) -> list[StreamTransport]:
-        """Drop every connection, timer and callback, and what they hold; returns the transports that were open."""
+    def _open_streams(self) -> list[StreamTransport]:
+        """The transports that are open."""
+    def _close_native(self) -> None:
+        """Drop every connection, timer and callback, and what they hold."""
     def _open_stream(
         self,
         sock: socket,
@@ -243,8 +245,8 @@ class StreamTransport(asyncio.Transport):
         """A future that is done when nothing waits to be sent. Nothing can be written until _reset_empty_waiter()."""
     def _reset_empty_waiter(self) -> None: ...
     @property
-    def _sock(self) -> socket | None:
-        """The socket as Python sees it; None once the connection is lost."""
+    def _sock(self) -> socket:
+        """The socket as Python sees it."""
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:
         """asyncio's own sendfile(), where it has to read the file itself, makes its futures of it."""

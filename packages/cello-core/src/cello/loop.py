@@ -107,10 +107,13 @@ class EventLoop(PrivateMethods):
         """Drops everything the loop has in hand."""
         if self.is_running():
             raise RuntimeError("Cannot close a running event loop")
-        if not self.is_closed():
-            for transport in self._close_native():
-                warnings.warn(f"unclosed transport {transport!r}", ResourceWarning, stacklevel=2, source=transport)
+        if self.is_closed():
+            return
+        unclosed = [(f"unclosed transport {transport!r}", transport) for transport in self._open_streams()]
+        self._close_native()
         super().close()
+        for words, transport in unclosed:
+            warnings.warn(words, ResourceWarning, stacklevel=2, source=transport)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Reports an error that nobody else is told of; what ends the process is raised by the run instead."""
