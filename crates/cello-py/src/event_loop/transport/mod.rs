@@ -1,33 +1,33 @@
-//! asyncio's transport of a connected socket, TCP or Unix: what a protocol and a library see of a [`Stream`].
+//! asyncio's transport of a connected socket, TCP or Unix: what a protocol and a library see of a [`Stream`]. What
+//! happens to it stands in `life.rs`, what is written to it in `writing.rs`.
 //!
 //! Each callback of the protocol runs in the context the transport was made in. The state is locked for a few
 //! instructions at a time, never while Python runs.
+
+mod life;
+mod writing;
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
-use pyo3::exceptions::{
-    PyConnectionError, PyKeyboardInterrupt, PyOSError, PyRuntimeError, PySystemExit, PyTypeError, PyValueError,
-};
+use pyo3::PyTraverseError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyType};
-use pyo3::{IntoPyObjectExt, PyTraverseError};
+use pyo3::types::{PyDict, PyString, PyType};
 use rustix::net::SocketAddrAny;
 
 use super::address;
-use super::memory::Memory;
 use super::shared::{Ready, Shared};
-use super::stream::{Backlog, Piece, Stream};
+use super::stream::{Backlog, Stream};
 use super::watched::{Signal, Watched};
+use writing::{check_type, piece};
 
 /// asyncio's default: a protocol is paused while more bytes than this wait to be sent.
 const HIGH_WATER_BYTES: usize = 64 * 1024;
-/// The write to a connection that is lost from which on the log is told, as in asyncio.
-const LOST_WRITES: u32 = 5;
 
 /// How a protocol is given what was received.
 #[derive(Clone, Copy, PartialEq)]
@@ -83,13 +83,6 @@ impl State {
     fn reads(&self) -> bool {
         self.is_started && !self.is_reading_paused && !self.is_closing && !self.has_received_eof
     }
-}
-
-/// What one look at the socket has brought.
-enum Reception {
-    Nothing,
-    Received,
-    End,
 }
 
 /// Attributes can be set on it, as on asyncio's: libraries replace methods in their tests.
@@ -192,320 +185,6 @@ impl StreamTransport {
         self.call(&protocol.bind(py).getattr(method)?, argument)
     }
 
-    // --- the life of a connection
-
-    /// Tells the protocol that it is connected, begins to read, and then wakes who waits for it.
-    pub(crate) fn begin(slf: &Bound<'_, Self>, waiter: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let (py, me) = (slf.py(), slf.get());
-        let made = me.call_protocol(py, intern!(py, "connection_made"), Some(slf.as_any()));
-        me.lock().is_started = true;
-        me.signal.wake_by_ref();
-        if let Some(waiter) = waiter
-            && !waiter.call_method0(intern!(py, "done"))?.is_truthy()?
-        {
-            waiter.call_method1(intern!(py, "set_result"), (py.None(),))?;
-        }
-        match made {
-            Ok(_) => Ok(()),
-            Err(error) => me.report(slf, error, "protocol.connection_made() failed"),
-        }
-    }
-
-    /// The socket has become readable or writable, or somebody has asked for a look at it.
-    pub(crate) fn serve(slf: &Bound<'_, Self>, buffer: &mut [u8]) -> PyResult<()> {
-        let me = slf.get();
-        me.signal.clear();
-        me.flush(slf)?;
-        match me.receive(slf, buffer)? {
-            Reception::Nothing => {}
-            Reception::Received => me.await_more(),
-            Reception::End => me.end_of_stream(slf)?,
-        }
-        Ok(())
-    }
-
-    /// One reception a turn, as in asyncio: what data_received() has set going goes on before the next.
-    fn await_more(&self) {
-        let state = self.lock();
-        if state.reads() && state.stream.as_ref().is_some_and(Stream::is_readable) {
-            drop(state);
-            self.signal.wake_by_ref();
-        }
-    }
-
-    fn receive(&self, slf: &Bound<'_, Self>, buffer: &mut [u8]) -> PyResult<Reception> {
-        let py = slf.py();
-        let state = self.lock();
-        let (true, Some(stream), Some(belongings)) = (state.reads(), &state.stream, &state.belongings) else {
-            return Ok(Reception::Nothing);
-        };
-        if belongings.kind == Kind::Buffered {
-            let is_readable = stream.is_readable();
-            drop(state);
-            return if is_readable { self.receive_into(slf) } else { Ok(Reception::Nothing) };
-        }
-        let received = stream.receive(buffer);
-        drop(state);
-        let bytes = match received {
-            Ok(None) => return Ok(Reception::Nothing),
-            Ok(Some(0)) => return Ok(Reception::End),
-            Ok(Some(length)) => PyBytes::new(py, buffer.get(..length).unwrap_or_default()),
-            Err(error) => return self.fatal_io(slf, &error, "Fatal read error on socket transport"),
-        };
-        match self.call_protocol(py, intern!(py, "data_received"), Some(bytes.as_any())) {
-            Ok(_) => Ok(Reception::Received),
-            Err(error) => self.fatal(slf, error, "Fatal error: protocol.data_received() call failed."),
-        }
-    }
-
-    fn receive_into(&self, slf: &Bound<'_, Self>) -> PyResult<Reception> {
-        let py = slf.py();
-        let any_size = (-1).into_bound_py_any(py)?;
-        let buffer = self.call_protocol(py, intern!(py, "get_buffer"), Some(&any_size));
-        let memory = match buffer.and_then(|buffer| Memory::of(&buffer)) {
-            Ok(memory) => memory,
-            Err(error) => return self.fatal(slf, error, "Fatal error: protocol.get_buffer() call failed."),
-        };
-        let received = {
-            let state = self.lock();
-            let Some(stream) = &state.stream else { return Ok(Reception::Nothing) };
-            stream.receive_into(&memory)
-        };
-        drop(memory);
-        let length = match received {
-            Ok(None) => return Ok(Reception::Nothing),
-            Ok(Some(0)) => return Ok(Reception::End),
-            Ok(Some(length)) => length.into_bound_py_any(py)?,
-            Err(error) => return self.fatal_io(slf, &error, "Fatal read error on socket transport"),
-        };
-        match self.call_protocol(py, intern!(py, "buffer_updated"), Some(&length)) {
-            Ok(_) => Ok(Reception::Received),
-            Err(error) => self.fatal(slf, error, "Fatal error: protocol.buffer_updated() call failed."),
-        }
-    }
-
-    fn end_of_stream(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        self.lock().has_received_eof = true;
-        match self.call_protocol(py, intern!(py, "eof_received"), None).and_then(|keeps_open| keeps_open.is_truthy()) {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                Self::close(slf);
-                Ok(())
-            }
-            Err(error) => {
-                self.fatal(slf, error, "Fatal error: protocol.eof_received() call failed.").map(|_: Reception| ())
-            }
-        }
-    }
-
-    /// Sends what waits, and does what was waiting for it to be sent.
-    fn flush(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let flushed = {
-            let mut state = self.lock();
-            let State { stream: Some(stream), backlog, is_lost: false, .. } = &mut *state else { return Ok(()) };
-            if backlog.is_empty() {
-                return Ok(());
-            }
-            backlog.flush(py, stream)
-        };
-        if let Err(error) = flushed {
-            return self.fatal_io(slf, &error, "Fatal write error on socket transport").map(|_: Reception| ());
-        }
-        self.resume_protocol(slf)?;
-        let mut state = self.lock();
-        if !state.backlog.is_empty() || state.is_lost {
-            return Ok(());
-        }
-        let drained = state.belongings.as_mut().and_then(|belongings| belongings.drained.as_ref());
-        let drained = drained.map(|drained| drained.clone_ref(py));
-        if state.is_closing {
-            state.is_lost = true;
-            drop(state);
-            Self::lose(slf, None)?;
-        } else if state.has_written_eof
-            && let Some(stream) = &state.stream
-        {
-            stream.end_writing();
-            drop(state);
-        } else {
-            drop(state);
-        }
-        if let Some(drained) = drained
-            && !drained.call_method0(py, intern!(py, "done"))?.is_truthy(py)?
-        {
-            drained.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
-        }
-        Ok(())
-    }
-
-    fn pause_protocol(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
-        {
-            let mut state = self.lock();
-            if state.is_writing_paused || state.backlog.len() <= state.high_water {
-                return Ok(());
-            }
-            state.is_writing_paused = true;
-        }
-        // Not in the transport's context, in which the caller may be already.
-        let Some(protocol) = self.protocol(slf.py()) else { return Ok(()) };
-        match protocol.call_method0(slf.py(), intern!(slf.py(), "pause_writing")) {
-            Ok(_) => Ok(()),
-            Err(error) => self.report(slf, error, "protocol.pause_writing() failed"),
-        }
-    }
-
-    fn resume_protocol(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
-        {
-            let mut state = self.lock();
-            if !state.is_writing_paused || state.backlog.len() > state.low_water {
-                return Ok(());
-            }
-            state.is_writing_paused = false;
-        }
-        match self.call_protocol(slf.py(), intern!(slf.py(), "resume_writing"), None) {
-            Ok(_) => Ok(()),
-            Err(error) => self.report(slf, error, "protocol.resume_writing() failed"),
-        }
-    }
-
-    /// Tells the protocol that the connection is lost, and closes it.
-    pub(crate) fn lose(slf: &Bound<'_, Self>, error: Option<Py<PyAny>>) -> PyResult<()> {
-        let (py, me) = (slf.py(), slf.get());
-        let error = error.unwrap_or_else(|| py.None());
-        let told = me.call_protocol(py, intern!(py, "connection_lost"), Some(error.bind(py)));
-        let (stream, belongings, socket) = {
-            let mut state = me.lock();
-            state.backlog.clear();
-            let socket = state.socket.as_ref().map(|socket| socket.clone_ref(py));
-            (state.stream.take(), state.belongings.take(), socket)
-        };
-        drop(stream);
-        drop(me.signal.give_up());
-        if let Some(belongings) = belongings {
-            if socket.is_some() || belongings.server.is_some() {
-                me.event_loop.call_method1(py, intern!(py, "_release"), (slf, socket, belongings.server))?;
-            }
-            if let Some(drained) = belongings.drained
-                && !drained.call_method0(py, intern!(py, "done"))?.is_truthy(py)?
-            {
-                let lost = PyConnectionError::new_err("Connection is closed by peer");
-                drained.call_method1(py, intern!(py, "set_exception"), (lost,))?;
-            }
-        }
-        match told {
-            Ok(_) => Ok(()),
-            Err(error) => me.report(slf, error, "protocol.connection_lost() failed"),
-        }
-    }
-
-    /// Closes the connection without a word to the protocol: the loop is closed, or the connection was never made.
-    pub(crate) fn abandon(&self, py: Python<'_>) {
-        let (stream, belongings, socket) = {
-            let mut state = self.lock();
-            (state.is_closing, state.is_lost) = (true, true);
-            state.backlog.clear();
-            (state.stream.take(), state.belongings.take(), state.socket.take())
-        };
-        drop(stream);
-        drop(belongings);
-        drop(self.signal.give_up());
-        if let Some(socket) = socket
-            && let Err(error) = socket.call_method0(py, intern!(py, "close"))
-        {
-            error.write_unraisable(py, None);
-        }
-    }
-
-    /// Closes the connection now; connection_lost() is called in the next turn.
-    fn break_off(&self, slf: &Bound<'_, Self>, error: Option<Py<PyAny>>) {
-        {
-            let mut state = self.lock();
-            if state.is_lost {
-                return;
-            }
-            state.backlog.clear();
-            state.is_closing = true;
-            state.is_lost = true;
-        }
-        self.shared.push_ready(Ready::Lost { transport: slf.clone().unbind(), error });
-    }
-
-    // --- what goes wrong
-
-    fn fatal_io(&self, slf: &Bound<'_, Self>, error: &std::io::Error, message: &str) -> PyResult<Reception> {
-        let py = slf.py();
-        let code = error.raw_os_error().unwrap_or_default();
-        let words = py.import("os")?.call_method1("strerror", (code,))?.unbind();
-        self.fatal(slf, PyOSError::new_err((code, words)), message)
-    }
-
-    /// What the system says of a connection is for the log in debug mode only: clients leave. What a protocol raises
-    /// goes to the exception handler. Both end the connection.
-    fn fatal(&self, slf: &Bound<'_, Self>, error: PyErr, message: &str) -> PyResult<Reception> {
-        let py = slf.py();
-        let value = error.value(py).clone().into_any().unbind();
-        if error.is_instance_of::<PyOSError>(py) {
-            if self.shared.is_debug() {
-                self.event_loop.call_method1(py, "_note_io_error", (slf, message, error))?;
-            }
-        } else {
-            self.report(slf, error, message)?;
-        }
-        self.break_off(slf, Some(value));
-        Ok(Reception::Nothing)
-    }
-
-    fn report(&self, slf: &Bound<'_, Self>, error: PyErr, message: &str) -> PyResult<()> {
-        let py = slf.py();
-        if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
-            return Err(error);
-        }
-        let report = PyDict::new(py);
-        report.set_item("message", message)?;
-        report.set_item("exception", error.value(py))?;
-        report.set_item("transport", slf)?;
-        report.set_item("protocol", self.protocol(py))?;
-        self.event_loop.call_method1(py, intern!(py, "call_exception_handler"), (report,))?;
-        Ok(())
-    }
-
-    // --- writing
-
-    fn check_writable(&self, method: &str) -> PyResult<()> {
-        let state = self.lock();
-        if state.has_written_eof {
-            return Err(PyRuntimeError::new_err(format!("Cannot call {method}() after write_eof()")));
-        }
-        if state.belongings.as_ref().is_some_and(|belongings| belongings.drained.is_some()) {
-            return Err(PyRuntimeError::new_err(format!("unable to {method}; sendfile is in progress")));
-        }
-        Ok(())
-    }
-
-    /// Sends as much as the system takes now; the rest waits.
-    fn send(
-        &self,
-        slf: &Bound<'_, Self>,
-        send: impl FnOnce(&mut Backlog, &Stream) -> std::io::Result<()>,
-    ) -> PyResult<()> {
-        let (sent, is_long) = {
-            let mut state = self.lock();
-            let State { stream: Some(stream), backlog, is_lost: false, high_water, .. } = &mut *state else {
-                state.lost_writes += 1;
-                let is_worth_telling = state.lost_writes >= LOST_WRITES;
-                drop(state);
-                return if is_worth_telling { warn_of_lost_writes(slf.py()) } else { Ok(()) };
-            };
-            (send(backlog, stream), backlog.len() > *high_water)
-        };
-        if let Err(error) = sent {
-            return self.fatal_io(slf, &error, "Fatal write error on socket transport").map(|_: Reception| ());
-        }
-        if is_long { self.pause_protocol(slf) } else { Ok(()) }
-    }
-
     // --- what users ask of the socket
 
     /// The socket as Python sees it and what users are given of it, made now if nobody asked before.
@@ -528,30 +207,6 @@ impl StreamTransport {
         drop(replaced);
         Ok((socket, view))
     }
-}
-
-/// What is mutable is copied: the caller may change it while it waits.
-fn piece(data: &Bound<'_, PyAny>) -> PyResult<Piece> {
-    if let Ok(bytes) = data.cast_exact::<PyBytes>() {
-        return Ok(Piece::new(bytes.clone().unbind()));
-    }
-    let copy = data.py().get_type::<PyBytes>().call1((PyMemoryView::from(data)?,))?;
-    Ok(Piece::new(copy.cast_into_exact::<PyBytes>()?.unbind()))
-}
-
-fn check_type(data: &Bound<'_, PyAny>) -> PyResult<()> {
-    if data.is_instance_of::<PyBytes>() || data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>()
-    {
-        return Ok(());
-    }
-    let kind = data.get_type().name()?;
-    Err(PyTypeError::new_err(format!("data argument must be a bytes-like object, not '{kind}'")))
-}
-
-fn warn_of_lost_writes(py: Python<'_>) -> PyResult<()> {
-    let log = py.import("logging")?.call_method1("getLogger", ("asyncio",))?;
-    log.call_method1("warning", ("socket.send() raised exception.",))?;
-    Ok(())
 }
 
 /// What `asyncio.Transport` offers, for a connected socket.
