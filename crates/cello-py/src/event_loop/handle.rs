@@ -97,7 +97,7 @@ fn unexpected(error: PyErr) -> (PyErr, String) {
 }
 
 /// The handle of `call_soon`: asyncio.Handle's interface.
-#[pyclass(frozen, weakref, freelist = 256, module = "cello._kernel")]
+#[pyclass(frozen, weakref, freelist = 1024, module = "cello._kernel")]
 pub(crate) struct Handle(pub(crate) Cancellable);
 
 #[pymethods]
@@ -131,7 +131,7 @@ impl Handle {
 }
 
 /// The handle of `call_later` and `call_at`: asyncio.TimerHandle's interface.
-#[pyclass(frozen, weakref, freelist = 256, module = "cello._kernel")]
+#[pyclass(frozen, weakref, freelist = 1024, module = "cello._kernel")]
 pub(crate) struct TimerHandle {
     pub(crate) callback: Cancellable,
     when_s: f64,
