@@ -19,7 +19,7 @@ FRAMES = """
     def frames_above():
         found = []
         frame = sys._getframe(2)
-        while frame is not None and frame.f_code.co_qualname != "EventLoop._run_once":
+        while frame is not None and frame.f_code.co_qualname != "PrivateMethods._run_once":
             found.append(f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}")
             frame = frame.f_back
         return found if frame else ["the loop's own frame was not found"]
@@ -153,7 +153,7 @@ def test_serving_calls_no_python_function_but_the_handler(serve: Serve) -> None:
         assert server.post("/body", b"[1]").json() == [1]
         assert (server.get("/nothing").status, server.post("/def", b"").status) == (404, 405)
     # The loop's turns are no part of a request.
-    others = ("seen", "EventLoop._run_once")
+    others = ("seen", "PrivateMethods._run_once")
     called = [name for name in server.get("/called").json() if name not in others]
     assert called == ["plain", "eager", "parameter", "body"] * 5
 

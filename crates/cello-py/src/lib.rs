@@ -32,7 +32,18 @@ mod _kernel {
     #[expect(non_upper_case_globals, reason = "Python's name for it")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
+    #[cfg(debug_assertions)]
+    #[pymodule_export]
+    use crate::panic_now;
+
     /// "release" or "dev": a measurement of a development build is worth nothing.
     #[pymodule_export]
     const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "dev" } else { "release" };
+}
+
+/// Panics: what a panic of native code does to a request cannot be tested without one. Not in release builds.
+#[cfg(debug_assertions)]
+#[pyfunction(name = "_panic")]
+fn panic_now() {
+    panic!("as a test wants it");
 }

@@ -24,12 +24,16 @@ __all__ = [
     "StreamTransport",
     "TimerHandle",
     "__version__",
+    "_panic",
 ]
 
 _Arguments = TypeVarTuple("_Arguments")
 
 __version__: str
 BUILD_PROFILE: Literal["dev", "release"]
+
+def _panic() -> None:
+    """Panics: what a panic of native code does to a request cannot be tested without one. Not in release builds."""
 
 class BindError(OSError):
     """An address cannot be listened on; the words say why."""
