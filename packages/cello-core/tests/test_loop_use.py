@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import cello.loop
 import pytest
+from cello._asyncio_private import FallbackLoop
 from cello.loop import EventLoop
 
 if TYPE_CHECKING:
@@ -422,6 +423,29 @@ def test_a_child_forked_off_under_a_running_loop_gets_asyncio_s_own(how: str) ->
         return answer, await echo(b"from the parent")
 
     assert cello.loop.run(main()) == (("FallbackLoop", b"from the child"), b"from the parent")
+
+
+def test_the_fallback_reads_64_kib_at_a_time() -> None:
+    pieces: list[int] = []
+
+    class Count(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            pieces.append(len(data))
+
+    async def main() -> None:
+        near, far = socket.socketpair()
+        with far:
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            far.sendall(bytes(150_000))
+            transport, _ = await asyncio.get_running_loop().create_connection(Count, sock=near)
+            while sum(pieces) < 150_000:
+                await asyncio.sleep(0)
+            transport.close()
+
+    with asyncio.Runner(loop_factory=FallbackLoop) as runner:
+        runner.run(main())
+    assert max(pieces) == 64 * 1024
 
 
 def test_a_child_forked_off_outside_of_a_run_has_the_loop_itself() -> None:
