@@ -188,17 +188,20 @@ class PrivateMethods(LoopCore, StandardLoop):
                 address, family=sock.family, type=sock.type, proto=sock.proto, loop=self
             )
             *_, address = resolved[0]
-        error = sock.connect_ex(address)
-        if error in (errno.EINPROGRESS, errno.EALREADY, errno.EINTR):
-            if not is_writable(sock):
-                connected = self.create_future()
-                self.add_writer(sock, finish, connected)
-                try:
-                    await connected
-                finally:
-                    self.remove_writer(sock)
-            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:  # EAGAIN too: a Unix socket whose listener's queue is full is not connected, and will not be
+        try:
+            sock.connect(address)
+            return
+        except (BlockingIOError, InterruptedError) as pending:
+            if pending.errno == errno.EAGAIN:
+                raise  # the queue of a Unix socket's listener is full: it is not connected, and will not be
+        if not is_writable(sock):
+            connected = self.create_future()
+            self.add_writer(sock, finish, connected)
+            try:
+                await connected
+            finally:
+                self.remove_writer(sock)
+        if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(error, f"Connect call failed {address}")
 
     def _stop_serving(self, sock: socket.socket) -> None:
