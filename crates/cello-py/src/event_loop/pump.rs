@@ -70,10 +70,11 @@ impl Pump {
             if self.shared.take_has_begun() {
                 tokio::task::yield_now().await; // as a turn of asyncio's, the first one sees what has come before it
             }
+            self.looked_at_s = now_s();
             let mut is_busy = false;
             loop {
                 let has_work = poll_fn(|context| Poll::Ready(self.look(context))).await;
-                let requests = if has_work { Python::attach(|py| self.turn(py)) } else { 0 };
+                let requests = if has_work { Python::attach(|py| self.turns(py)) } else { 0 };
                 is_busy |= requests > 1;
                 let ran_in_place = self.shared.take_ran_in_place();
                 if self.shared.finish_if_stopping() {
@@ -90,13 +91,9 @@ impl Pump {
                     self.shared.phase_over.notify_one();
                 }
                 is_busy = true;
-                if self.shared.has_ready() && now_s() - self.looked_at_s < LOOK_INTERVAL_S {
-                    after_the_others().await;
-                } else {
-                    // Resumes after the connections have run and the driver was polled without waiting.
-                    tokio::task::yield_now().await;
-                    self.looked_at_s = now_s();
-                }
+                // Resumes after the connections have run and the driver was polled without waiting.
+                tokio::task::yield_now().await;
+                self.looked_at_s = now_s();
             }
         }
     }
@@ -137,6 +134,16 @@ impl Pump {
         has_slept
     }
 
+    /// Gives Python turns as long as each makes the next one ready, but for the look at the operating system's events
+    /// that is due now and then. Returns the number of requests.
+    fn turns(&mut self, py: Python<'_>) -> usize {
+        let mut requests = self.turn(py);
+        while self.shared.has_ready() && !self.shared.is_stopping() && now_s() - self.looked_at_s < LOOK_INTERVAL_S {
+            requests += self.turn(py);
+        }
+        requests
+    }
+
     /// Gives Python one turn: queued requests, the selector's events, due timers, and the callbacks ready by then.
     /// Returns the number of requests.
     fn turn(&mut self, py: Python<'_>) -> usize {
@@ -170,19 +177,6 @@ impl Pump {
         }
         Ok(())
     }
-}
-
-/// Lets the tasks run that are ready, without a look at the operating system's events.
-async fn after_the_others() {
-    let mut is_first = true;
-    poll_fn(|context| {
-        if std::mem::take(&mut is_first) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    })
-    .await;
 }
 
 /// Runs what is ready. What fails, or panics, is reported, but for what is meant to end the process.

@@ -376,6 +376,10 @@ impl Shared {
         self.wake();
     }
 
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Relaxed)
+    }
+
     /// Stops the loop with an exception, the first one if there are several.
     pub(crate) fn fail(&self, error: PyErr) {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
