@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cello_kernel::{Answer, Application, Deferred, Exchange, Outcome, Problem, RequestId, RouteId, panic_words};
 use http::StatusCode;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use tokio::sync::oneshot;
 
+use crate::event_loop::errors::ends_process;
 use crate::event_loop::shared::{Shared, now_s};
 use crate::request::Request;
 use crate::response::into_response;
@@ -270,7 +271,7 @@ impl Handlers {
 
     fn failed(&self, py: Python<'_>, request: &Bound<'_, Request>, error: PyErr) -> Answer {
         let id = &request.get().exchange().id;
-        if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        if ends_process(py, &error) {
             self.shared.fail(error);
             let detail = "The server is stopping.";
             return Problem { status: StatusCode::SERVICE_UNAVAILABLE, detail, instance: "" }.answer(id);

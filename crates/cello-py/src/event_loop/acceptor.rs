@@ -5,19 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use cello_kernel::{Registered, watch};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, intern};
 use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
-use super::LoopCore;
+use super::errors::{os_error, report};
 use super::transport::{Parts, StreamTransport};
 use super::watched::{Signal, Watched};
+use super::{LoopCore, context_or_copy};
 
 /// How long accepting rests after an error, as asyncio does where descriptors or memory have run out.
 const RETRY_DELAY_S: f64 = 1.0;
@@ -54,7 +53,7 @@ impl Acceptor {
         backlog: usize,
     ) -> PyResult<Py<Self>> {
         let py = event_loop.py();
-        let context = py.import("contextvars")?.call_method0("copy_context")?.unbind();
+        let context = context_or_copy(py, None)?;
         let socket = watch(socket, Interest::READABLE)?;
         let signal = Signal::new(core.shared().clone());
         let acceptor = Self {
@@ -136,31 +135,23 @@ impl Acceptor {
         });
         match made {
             Ok(transport) => StreamTransport::begin(transport.bind(py), None),
-            Err(error) if error.is_instance_of::<PySystemExit>(py) => Err(error),
-            Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => Err(error),
-            Err(error) => self.report(py, "Error on transport creation for incoming connection", &error),
+            Err(error) => self.report(py, error, "Error on transport creation for incoming connection"),
         }
     }
 
     /// The next try is in a while: where there is no room for another connection, the queue keeps those that wait.
     fn rest(&self, slf: &Bound<'_, Self>, error: Errno) -> PyResult<()> {
         let py = slf.py();
-        let words = py.import("os")?.call_method1("strerror", (error.raw_os_error(),))?.unbind();
-        let raised = PyOSError::new_err((error.raw_os_error(), words));
         let has_no_room = matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM);
         let message = if has_no_room { "socket.accept() out of system resource" } else { "socket.accept() failed" };
-        self.report(py, message, &raised)?;
+        self.report(py, os_error(py, error.raw_os_error())?, message)?;
         let again = slf.getattr(intern!(py, "_try_again"))?;
         self.event_loop.call_method1(py, intern!(py, "call_later"), (RETRY_DELAY_S, again))?;
         Ok(())
     }
 
-    fn report(&self, py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
-        let report = PyDict::new(py);
-        report.set_item("message", message)?;
-        report.set_item("exception", error.value(py))?;
-        self.event_loop.call_method1(py, intern!(py, "call_exception_handler"), (report,))?;
-        Ok(())
+    fn report(&self, py: Python<'_>, error: PyErr, message: &str) -> PyResult<()> {
+        report(self.event_loop.bind(py), error, message, &[])
     }
 }
 

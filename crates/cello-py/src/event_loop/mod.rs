@@ -5,6 +5,7 @@
 
 pub(crate) mod acceptor;
 mod address;
+pub(crate) mod errors;
 pub(crate) mod handle;
 mod memory;
 mod pump;
@@ -88,16 +89,32 @@ impl LoopCore {
         if self.shared.is_closed() { Err(PyRuntimeError::new_err("Event loop is closed")) } else { Ok(()) }
     }
 
-    fn soon(&self, py: Python<'_>, call: Call) -> PyResult<Py<PyAny>> {
-        let handle = Py::new(py, Handle(call.into_callback(py)?))?;
-        self.shared.push_ready(Ready::Soon(handle.clone_ref(py)));
-        Ok(handle.into_any())
+    fn soon(slf: &Bound<'_, Self>, call: Call, method: &str) -> PyResult<Py<PyAny>> {
+        let (py, core) = (slf.py(), slf.get());
+        core.check_open()?;
+        let (handle, ready) = if core.shared.is_debug() {
+            let handle = call.into_standard(slf, method, None)?;
+            (handle.clone_ref(py), Ready::Standard(handle))
+        } else {
+            let handle = Py::new(py, Handle(call.into_callback(py)?))?;
+            (handle.clone_ref(py).into_any(), Ready::Soon(handle))
+        };
+        core.shared.push_ready(ready);
+        Ok(handle)
     }
 
-    fn at(&self, py: Python<'_>, when_s: f64, call: Call) -> PyResult<Py<PyAny>> {
-        let handle = Py::new(py, TimerHandle::new(call.into_callback(py)?, when_s, self.shared.clone()))?;
-        self.shared.push_timer(when_s, Due::Native(handle.clone_ref(py)));
-        Ok(handle.into_any())
+    fn at(slf: &Bound<'_, Self>, when_s: f64, call: Call, method: &str) -> PyResult<Py<PyAny>> {
+        let (py, core) = (slf.py(), slf.get());
+        core.check_open()?;
+        let (handle, due) = if core.shared.is_debug() {
+            let handle = call.into_standard(slf, method, Some(when_s))?;
+            (handle.clone_ref(py), Due::Standard(handle))
+        } else {
+            let handle = Py::new(py, TimerHandle::new(call.into_callback(py)?, when_s, core.shared.clone()))?;
+            (handle.clone_ref(py).into_any(), Due::Native(handle))
+        };
+        core.shared.push_timer(when_s, due);
+        Ok(handle)
     }
 }
 
@@ -112,32 +129,18 @@ impl Call {
     fn into_callback(self, py: Python<'_>) -> PyResult<Cancellable> {
         Ok(Cancellable::new(self.function, self.args.bind(py), context_or_copy(py, self.context)?))
     }
-}
 
-/// In debug mode callbacks are asyncio's own handles, which remember who made them, and are checked by its rules.
-struct Debugged<'a, 'py>(&'a Bound<'py, LoopCore>);
-
-impl Debugged<'_, '_> {
-    fn soon(&self, call: Call, method: &str) -> PyResult<Py<PyAny>> {
-        self.check(&call, method)?;
-        let py = self.0.py();
-        let handle = py.import("asyncio")?.getattr("Handle")?;
-        let handle = handle.call1((call.function, call.args, self.0, call.context))?.unbind();
-        self.0.get().shared.push_ready(Ready::Standard(handle.clone_ref(py)));
-        Ok(handle)
-    }
-
-    fn at(&self, when_s: f64, call: Call, method: &str) -> PyResult<Py<PyAny>> {
-        self.check(&call, method)?;
-        let py = self.0.py();
-        let handle = py.import("asyncio")?.getattr("TimerHandle")?;
-        let handle = handle.call1((when_s, call.function, call.args, self.0, call.context))?.unbind();
-        self.0.get().shared.push_timer(when_s, Due::Standard(handle.clone_ref(py)));
-        Ok(handle)
-    }
-
-    fn check(&self, call: &Call, method: &str) -> PyResult<()> {
-        self.0.call_method1("_check_call", (&call.function, method)).map(drop)
+    /// In debug mode callbacks are checked by asyncio's rules, and are its own handles, which remember who made them.
+    fn into_standard(self, event_loop: &Bound<'_, LoopCore>, method: &str, when_s: Option<f64>) -> PyResult<Py<PyAny>> {
+        event_loop.call_method1("_check_call", (&self.function, method))?;
+        let asyncio = event_loop.py().import("asyncio")?;
+        let handle = match when_s {
+            None => asyncio.getattr("Handle")?.call1((self.function, self.args, event_loop, self.context)),
+            Some(when_s) => {
+                asyncio.getattr("TimerHandle")?.call1((when_s, self.function, self.args, event_loop, self.context))
+            }
+        };
+        handle.map(Bound::unbind)
     }
 }
 
@@ -207,10 +210,7 @@ impl LoopCore {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let core = slf.get();
-        core.check_open()?;
-        let call = Call { function: callback, args, context };
-        if core.shared.is_debug() { Debugged(slf).soon(call, "call_soon") } else { core.soon(slf.py(), call) }
+        Self::soon(slf, Call { function: callback, args, context }, "call_soon")
     }
 
     /// Run `callback(*args)` at the next turn, from any thread.
@@ -221,15 +221,8 @@ impl LoopCore {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let core = slf.get();
-        core.check_open()?;
-        let call = Call { function: callback, args, context };
-        let handle = if core.shared.is_debug() {
-            Debugged(slf).soon(call, "call_soon_threadsafe")
-        } else {
-            core.soon(slf.py(), call)
-        };
-        core.shared.wake();
+        let handle = Self::soon(slf, Call { function: callback, args, context }, "call_soon_threadsafe");
+        slf.get().shared.wake();
         handle
     }
 
@@ -242,15 +235,7 @@ impl LoopCore {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let core = slf.get();
-        core.check_open()?;
-        let call = Call { function: callback, args, context };
-        let when_s = now_s() + delay;
-        if core.shared.is_debug() {
-            Debugged(slf).at(when_s, call, "call_later")
-        } else {
-            core.at(slf.py(), when_s, call)
-        }
+        Self::at(slf, now_s() + delay, Call { function: callback, args, context }, "call_later")
     }
 
     /// Run `callback(*args)` when the loop's clock shows `when` seconds.
@@ -262,10 +247,7 @@ impl LoopCore {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let core = slf.get();
-        core.check_open()?;
-        let call = Call { function: callback, args, context };
-        if core.shared.is_debug() { Debugged(slf).at(when, call, "call_at") } else { core.at(slf.py(), when, call) }
+        Self::at(slf, when, Call { function: callback, args, context }, "call_at")
     }
 
     /// The loop's clock, in seconds: that of time.monotonic().

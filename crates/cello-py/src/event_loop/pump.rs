@@ -14,16 +14,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cello_kernel::Registered;
-use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, Sleep};
 
 use crate::dispatch::panicked;
 
 use super::acceptor::Acceptor;
+use super::errors::report;
 use super::handle::Cancellable;
 use super::shared::{Ready, Running, Shared, now_s};
 use super::transport::StreamTransport;
@@ -184,7 +183,7 @@ fn run_ready(py: Python<'_>, ready: Ready, shared: &Shared, running: &Running, b
     let debugged = shared.is_debug().then(|| (ready.subject(py, shared), now_s()));
     let ran = catch_unwind(AssertUnwindSafe(|| run(py, ready, shared, running, buffer)));
     if let Err(error) = ran.unwrap_or_else(|panic| Err(panicked(&*panic))) {
-        report(py, running, error, "Exception in the event loop", None)?;
+        report(running.event_loop.bind(py), error, "Exception in the event loop", &[])?;
     }
     if let Some((subject, began_s)) = debugged {
         let took_s = now_s() - began_s;
@@ -219,21 +218,8 @@ fn run_callback(py: Python<'_>, callback: &Cancellable, handle: &Py<PyAny>, runn
     match ran.unwrap_or_else(|panic| Err((panicked(&*panic), "of native code".to_owned()))) {
         Ok(()) => Ok(()),
         Err((error, callback)) => {
-            report(py, running, error, &format!("Exception in callback {callback}"), Some(handle))
+            let message = format!("Exception in callback {callback}");
+            report(running.event_loop.bind(py), error, &message, &[("handle", handle.bind(py))])
         }
     }
-}
-
-/// Hands an error to the loop's exception handler; what is meant to end the process is given back.
-fn report(py: Python<'_>, running: &Running, error: PyErr, message: &str, handle: Option<&Py<PyAny>>) -> PyResult<()> {
-    if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
-        return Err(error);
-    }
-    let report = PyDict::new(py);
-    report.set_item("message", message)?;
-    report.set_item("exception", error.value(py))?;
-    if let Some(handle) = handle {
-        report.set_item("handle", handle)?;
-    }
-    running.event_loop.call_method1(py, intern!(py, "call_exception_handler"), (report,)).map(drop)
 }

@@ -2,12 +2,13 @@
 
 use std::task::Wake;
 
-use pyo3::exceptions::{PyConnectionError, PyKeyboardInterrupt, PyOSError, PySystemExit};
+use pyo3::exceptions::{PyConnectionError, PyOSError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyBytes;
 use pyo3::{IntoPyObjectExt, intern};
 
 use super::{Kind, State, StreamTransport};
+use crate::event_loop::errors::{os_error, report};
 use crate::event_loop::memory::Memory;
 use crate::event_loop::shared::Ready;
 use crate::event_loop::stream::Stream;
@@ -26,10 +27,8 @@ impl StreamTransport {
         let made = me.call_protocol(py, intern!(py, "connection_made"), Some(slf.as_any()));
         me.lock().is_started = true;
         me.signal.wake_by_ref();
-        if let Some(waiter) = waiter
-            && !waiter.call_method0(intern!(py, "done"))?.is_truthy()?
-        {
-            waiter.call_method1(intern!(py, "set_result"), (py.None(),))?;
+        if let Some(waiter) = waiter {
+            settle(waiter, None)?;
         }
         match made {
             Ok(_) => Ok(()),
@@ -154,26 +153,21 @@ impl StreamTransport {
         if !state.backlog.is_empty() || state.is_lost {
             return Ok(());
         }
-        let drained = state.belongings.as_mut().and_then(|belongings| belongings.drained.as_ref());
+        let drained = state.belongings.as_ref().and_then(|belongings| belongings.drained.as_ref());
         let drained = drained.map(|drained| drained.clone_ref(py));
-        if state.is_closing {
+        let closes = state.is_closing;
+        if closes {
             state.is_lost = true;
-            drop(state);
-            Self::lose(slf, None)?;
         } else if state.has_written_eof
             && let Some(stream) = &state.stream
         {
             stream.end_writing();
-            drop(state);
-        } else {
-            drop(state);
         }
-        if let Some(drained) = drained
-            && !drained.call_method0(py, intern!(py, "done"))?.is_truthy(py)?
-        {
-            drained.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
+        drop(state);
+        if closes {
+            Self::lose(slf, None)?;
         }
-        Ok(())
+        drained.map_or(Ok(()), |drained| settle(drained.bind(py), None))
     }
 
     pub(super) fn pause_protocol(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -223,11 +217,8 @@ impl StreamTransport {
             if socket.is_some() || belongings.server.is_some() {
                 me.event_loop.call_method1(py, intern!(py, "_release"), (slf, socket, belongings.server))?;
             }
-            if let Some(drained) = belongings.drained
-                && !drained.call_method0(py, intern!(py, "done"))?.is_truthy(py)?
-            {
-                let lost = PyConnectionError::new_err("Connection is closed by peer");
-                drained.call_method1(py, intern!(py, "set_exception"), (lost,))?;
+            if let Some(drained) = belongings.drained {
+                settle(drained.bind(py), Some(PyConnectionError::new_err("Connection is closed by peer")))?;
             }
         }
         match told {
@@ -269,10 +260,8 @@ impl StreamTransport {
     }
 
     pub(super) fn fatal_io(&self, slf: &Bound<'_, Self>, error: &std::io::Error, message: &str) -> PyResult<()> {
-        let py = slf.py();
-        let code = error.raw_os_error().unwrap_or_default();
-        let words = py.import("os")?.call_method1("strerror", (code,))?.unbind();
-        self.fatal(slf, PyOSError::new_err((code, words)), message)
+        let error = os_error(slf.py(), error.raw_os_error().unwrap_or_default())?;
+        self.fatal(slf, error, message)
     }
 
     /// What the system says of a connection is for the log in debug mode only: clients leave. What a protocol raises
@@ -291,17 +280,21 @@ impl StreamTransport {
         Ok(())
     }
 
-    pub(super) fn report(&self, slf: &Bound<'_, Self>, error: PyErr, message: &str) -> PyResult<()> {
-        let py = slf.py();
-        if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
-            return Err(error);
-        }
-        let report = PyDict::new(py);
-        report.set_item("message", message)?;
-        report.set_item("exception", error.value(py))?;
-        report.set_item("transport", slf)?;
-        report.set_item("protocol", self.protocol(py))?;
-        self.event_loop.call_method1(py, intern!(py, "call_exception_handler"), (report,))?;
-        Ok(())
+    fn report(&self, slf: &Bound<'_, Self>, error: PyErr, message: &str) -> PyResult<()> {
+        let protocol = self.protocol(slf.py()).into_bound_py_any(slf.py())?;
+        report(self.event_loop.bind(slf.py()), error, message, &[("transport", slf.as_any()), ("protocol", &protocol)])
     }
+}
+
+/// Ends the waiting for a future, if nothing has before: who waits may be cancelled.
+fn settle(future: &Bound<'_, PyAny>, error: Option<PyErr>) -> PyResult<()> {
+    let py = future.py();
+    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        return Ok(());
+    }
+    let settled = match error {
+        None => future.call_method1(intern!(py, "set_result"), (py.None(),)),
+        Some(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
+    };
+    settled.map(drop)
 }

@@ -361,12 +361,10 @@ impl StreamTransport {
     fn set_write_buffer_limits(slf: &Bound<'_, Self>, high: Option<i64>, low: Option<i64>) -> PyResult<()> {
         let high = high.unwrap_or_else(|| low.map_or(HIGH_WATER_BYTES as i64, |low| low.saturating_mul(4)));
         let low = low.unwrap_or(high / 4);
-        let (Ok(high_water), Ok(low_water)) = (usize::try_from(high), usize::try_from(low)) else {
+        let limits = usize::try_from(high).ok().zip(usize::try_from(low).ok());
+        let Some((high_water, low_water)) = limits.filter(|(high, low)| high >= low) else {
             return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
         };
-        if high_water < low_water {
-            return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
-        }
         {
             let mut state = slf.get().lock();
             (state.high_water, state.low_water) = (high_water, low_water);
