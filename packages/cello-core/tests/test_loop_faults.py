@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cello.loop import EventLoop
+from recording import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -39,53 +40,6 @@ LOOPS = pytest.mark.parametrize("factory", [EventLoop, asyncio.SelectorEventLoop
 FAMILIES = pytest.mark.parametrize("family", ["tcp", "unix"])
 
 type Factory = type[asyncio.AbstractEventLoop]
-
-
-class Recorder(asyncio.Protocol):
-    """Notes what it is told, and does then what the test wants done."""
-
-    def __init__(self, **acts: Callable[[], object]) -> None:
-        self.acts = acts
-        self.received = bytearray()
-        self.error: BaseException | None = None
-        self.made_on: asyncio.Transport | None = None
-        self.is_lost = False
-        self._changed = asyncio.Event()
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        assert self.made_on is not None
-        return self.made_on
-
-    def note(self, event: str) -> None:
-        self._changed.set()
-        if act := self.acts.get(event):
-            act()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._changed.clear()
-            await self._changed.wait()
-
-    async def until_made(self) -> None:
-        await self.until(lambda: self.made_on is not None)
-
-    async def until_lost(self) -> None:
-        await self.until(lambda: self.is_lost)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.made_on = transport
-        self.note("made")
-
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        self.note("data")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.error = exc
-        self.is_lost = True
-        self.note("lost")
 
 
 class Echo(asyncio.Protocol):
@@ -229,7 +183,7 @@ def test_peers_that_are_gone_before_they_are_accepted_are_told_of_and_forgotten(
 @FAMILIES
 def test_a_peer_that_vanishes_while_nobody_reads_is_missed_when_somebody_does(factory: Factory, family: str) -> None:
     async def main() -> None:
-        protocol = Recorder(made=lambda: protocol.transport.pause_reading())
+        protocol = Recorder({"made": lambda: protocol.transport.pause_reading()})
         listener = listen(family)
         server = await serve_on(lambda: protocol, listener)
         peer = connect(listener)
@@ -388,7 +342,7 @@ def test_a_loop_that_is_closed_names_the_transports_it_closes(family: str) -> No
         near = connect(listener)
         running = asyncio.get_running_loop()
         make: Any = running.create_unix_connection if family == "unix" else running.create_connection
-        here, _ = await make(lambda: Recorder(lost=lambda: lost.append(True)), sock=near)
+        here, _ = await make(lambda: Recorder({"lost": lambda: lost.append(True)}), sock=near)
         await there.until_made()
         there.acts["lost"] = lambda: lost.append(True)
         block(there.transport)
@@ -543,7 +497,7 @@ def test_a_server_accepts_in_the_run_after_one_that_was_ended_by_a_connection(fa
         if raises_in == "factory":
             leave()
             return Recorder()
-        return Recorder(made=leave)
+        return Recorder({"made": leave})
 
     async def start() -> asyncio.Server:
         return await serve_on(make, listen("tcp"))
