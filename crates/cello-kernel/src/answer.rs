@@ -1,10 +1,9 @@
 //! What the application says to a request.
 
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use crate::body::Payload;
+use crate::content::Content;
 
 /// A response while it is passed on: small, since its header map is made by the last that has it.
 #[derive(Debug, Default)]
@@ -15,8 +14,8 @@ pub struct Answer {
     pub content_type: Option<&'static HeaderValue>,
     /// All other header fields.
     pub fields: Option<Box<HeaderMap>>,
-    /// The whole body.
-    pub body: Bytes,
+    /// The body.
+    pub body: Content,
 }
 
 impl Answer {
@@ -25,9 +24,9 @@ impl Answer {
     }
 }
 
-impl From<Answer> for Response<Payload> {
+impl From<Answer> for Response<Content> {
     fn from(answer: Answer) -> Self {
-        let mut response = Response::new(Payload::from(answer.body));
+        let mut response = Response::new(answer.body);
         *response.status_mut() = answer.status;
         if let Some(fields) = answer.fields {
             *response.headers_mut() = *fields;

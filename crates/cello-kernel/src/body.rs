@@ -1,50 +1,15 @@
-//! Bodies: of requests, read whole within the limits before a handler runs, and of responses.
+//! Bodies of requests, read whole within the limits before a handler runs.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::Timeouts;
 use crate::watch::{Phase, Watch};
-
-/// hyper copies what it is given into its buffer: a long answer is given in pieces, so that it is never there twice.
-const PIECE_BYTES: usize = 64 << 10;
-
-/// The body of a response.
-#[derive(Debug, Default)]
-pub(crate) struct Payload(Option<Bytes>);
-
-impl From<Bytes> for Payload {
-    fn from(bytes: Bytes) -> Self {
-        Self(Some(bytes).filter(|bytes| !bytes.is_empty()))
-    }
-}
-
-impl Body for Payload {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(bytes) = &mut self.0 else { return Poll::Ready(None) };
-        let piece = if bytes.len() > PIECE_BYTES { Some(bytes.split_to(PIECE_BYTES)) } else { self.0.take() };
-        Poll::Ready(piece.map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
-    }
-}
 
 /// The whole body of a request, and its share of the worker's budget, returned when it is dropped.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod access_log;
 mod answer;
 mod body;
 mod connection;
+mod content;
 mod descriptor;
 mod exchange;
 mod framing;
@@ -24,6 +25,7 @@ mod wire;
 
 pub use access_log::AccessLog;
 pub use answer::Answer;
+pub use content::{Broken, Content, Source};
 pub use descriptor::{Registered, duplicate, watch};
 pub use exchange::{Application, Deferred, Exchange, Outcome};
 pub use json::write_json_string;

@@ -1,5 +1,6 @@
 //! Errors on the wire: `application/problem+json`.
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::answer::Answer;
@@ -35,13 +36,19 @@ impl Problem<'_> {
             write_json_string(&mut body, self.instance);
         }
         body.extend_from_slice(format!(",\"request_id\":\"{}\"}}", request_id.get()).as_bytes());
-        Answer { status: self.status, content_type: Some(&PROBLEM), body: body.into(), ..Answer::default() }
+        Answer {
+            status: self.status,
+            content_type: Some(&PROBLEM),
+            body: Bytes::from(body).into(),
+            ..Answer::default()
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Content;
 
     #[test]
     fn a_problem_names_status_detail_instance_and_request() {
@@ -55,6 +62,7 @@ mod tests {
              \"instance\":\"/x\",\"request_id\":\"{}\"}}",
             id.get()
         );
-        assert_eq!(answer.body, expected);
+        let Content::Whole(body) = answer.body else { panic!("a problem is whole") };
+        assert_eq!(body, expected);
     }
 }

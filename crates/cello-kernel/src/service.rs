@@ -15,7 +15,8 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
 use crate::answer::Answer;
-use crate::body::{BodyError, Payload, read_body};
+use crate::body::{BodyError, read_body};
+use crate::content::Content;
 use crate::exchange::{Exchange, Forgotten, Outcome, Reply};
 use crate::framing;
 use crate::problem::Problem;
@@ -99,7 +100,7 @@ enum Denial {
 }
 
 impl hyper::service::Service<Request<Incoming>> for HttpService {
-    type Response = Response<Payload>;
+    type Response = Response<Content>;
     type Error = Infallible;
     type Future = Serving;
 
@@ -153,7 +154,7 @@ pub(crate) struct Pending {
 }
 
 impl Future for Serving {
-    type Output = Result<Response<Payload>, Infallible>;
+    type Output = Result<Response<Content>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let pending = match &mut *self {

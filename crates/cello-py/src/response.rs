@@ -119,7 +119,7 @@ pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Answer> {
     }
     if let Ok(response) = value.cast_exact::<Response>() {
         let response = response.get();
-        let (fields, body) = (Some(Box::new(response.headers.clone())), response.body.clone());
+        let (fields, body) = (Some(Box::new(response.headers.clone())), response.body.clone().into());
         return Ok(Answer { status: response.status, content_type: None, fields, body });
     }
     if value.is_instance_of::<PyTuple>() {
@@ -129,5 +129,5 @@ pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Answer> {
 }
 
 fn with_type(body: Bytes, content_type: &'static HeaderValue) -> Answer {
-    Answer { body, content_type: Some(content_type), ..Answer::default() }
+    Answer { body: body.into(), content_type: Some(content_type), ..Answer::default() }
 }

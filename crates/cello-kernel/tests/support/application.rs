@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, mpsc};
 
-use cello_kernel::{Answer, Application, Deferred, Exchange, Outcome, RouteId, Router};
+use cello_kernel::{Answer, Application, Content, Deferred, Exchange, Outcome, RouteId, Router};
 use http::Method;
 use tokio::sync::oneshot;
 
@@ -135,5 +135,5 @@ impl Application for TestApplication {
 }
 
 fn text(body: Vec<u8>) -> Answer {
-    Answer { body: body.into(), ..Answer::default() }
+    Answer { body: Content::Whole(body.into()), ..Answer::default() }
 }
