@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,8 +27,8 @@ impl BufferedBody {
 }
 
 /// Why a body was not read.
-#[derive(Debug)]
-pub(crate) enum BodyError {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BodyError {
     /// Longer than the limit.
     TooLarge,
     /// The client sent nothing for too long.
@@ -38,7 +39,74 @@ pub(crate) enum BodyError {
     Broken,
 }
 
-/// Reads a body of at most `limit_bytes`; what arrives, not what is promised, counts against the budget.
+impl BodyError {
+    /// The status that says it, and the words.
+    pub fn answer(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than this server accepts."),
+            Self::TimedOut => (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."),
+            Self::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "The server has no room for this body; try again."),
+            Self::Broken => (StatusCode::BAD_REQUEST, "The body broke off, or its framing is wrong."),
+        }
+    }
+}
+
+/// A body while it is gathered; what arrived, not what was promised, counts against the budget.
+pub(crate) struct Gathering {
+    limit_bytes: usize,
+    promised_bytes: usize,
+    first: Bytes,
+    rest: Vec<u8>,
+    share: Option<OwnedSemaphorePermit>,
+    patience: Duration,
+}
+
+impl Gathering {
+    pub(crate) fn new(incoming: &Incoming, limit_bytes: usize, timeouts: &Timeouts) -> Self {
+        Self {
+            limit_bytes,
+            promised_bytes: incoming.size_hint().exact().map_or(limit_bytes, |length| length as usize),
+            first: Bytes::new(),
+            rest: Vec::new(),
+            share: None,
+            patience: timeouts.buffer_room,
+        }
+    }
+
+    /// Adds a piece, when there is room for it.
+    pub(crate) async fn add(&mut self, data: Bytes, budget: &Arc<Semaphore>) -> Result<(), BodyError> {
+        let (first, rest) = (&mut self.first, &mut self.rest);
+        if first.len() + rest.len() + data.len() > self.limit_bytes {
+            return Err(BodyError::TooLarge);
+        }
+        let taken = take(budget, data.len(), &mut self.patience).await?;
+        match &mut self.share {
+            Some(share) => share.merge(taken),
+            None => self.share = Some(taken),
+        }
+        if first.is_empty() && rest.is_empty() {
+            *first = data;
+            return Ok(());
+        }
+        if rest.is_empty() {
+            rest.extend_from_slice(&std::mem::take(first));
+        }
+        if rest.capacity() - rest.len() < data.len() {
+            // Doubling, but never past what was promised: a promise alone must not make us allocate.
+            let wanted = (2 * rest.len()).min(self.promised_bytes).max(rest.len() + data.len());
+            rest.reserve_exact(wanted - rest.len());
+        }
+        rest.extend_from_slice(&data);
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> BufferedBody {
+        let bytes = if self.rest.is_empty() { self.first } else { Bytes::from(self.rest) };
+        BufferedBody { bytes, _share: self.share }
+    }
+}
+
+/// Reads a body of at most `limit_bytes` to its end.
 pub(crate) async fn read_body(
     mut incoming: Incoming,
     limit_bytes: usize,
@@ -46,42 +114,17 @@ pub(crate) async fn read_body(
     timeouts: &Timeouts,
     watch: &Watch,
 ) -> Result<BufferedBody, BodyError> {
-    let promised = incoming.size_hint().exact().map_or(limit_bytes, |length| length as usize);
-    let mut first = Bytes::new();
-    let mut rest: Vec<u8> = Vec::new();
-    let mut share: Option<OwnedSemaphorePermit> = None;
-    let mut patience = timeouts.buffer_room;
+    let mut gathering = Gathering::new(&incoming, limit_bytes, timeouts);
     loop {
         watch.enter(Phase::Body);
         let frame = watch.unless_expired(incoming.frame()).await.map_err(|_| BodyError::TimedOut)?;
         let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > limit_bytes {
-            return Err(BodyError::TooLarge);
-        }
         watch.enter(Phase::Room);
-        let taken = take(budget, data.len(), &mut patience).await?;
-        match &mut share {
-            Some(share) => share.merge(taken),
-            None => share = Some(taken),
-        }
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-            continue;
-        }
-        if rest.is_empty() {
-            rest.extend_from_slice(&std::mem::take(&mut first));
-        }
-        if rest.capacity() - rest.len() < data.len() {
-            // Doubling, but never past what was promised: a promise alone must not make us allocate.
-            let wanted = (2 * rest.len()).min(promised).max(rest.len() + data.len());
-            rest.reserve_exact(wanted - rest.len());
-        }
-        rest.extend_from_slice(&data);
+        gathering.add(data, budget).await?;
     }
     watch.enter(Phase::Handling);
-    let bytes = if rest.is_empty() { first } else { Bytes::from(rest) };
-    Ok(BufferedBody { bytes, _share: share })
+    Ok(gathering.finish())
 }
 
 /// Takes `count` bytes of the budget, waiting for them while there is patience left.

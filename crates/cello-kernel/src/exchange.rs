@@ -5,11 +5,13 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::request::Parts;
 use tokio::sync::oneshot;
 
 use crate::answer::Answer;
-use crate::body::BufferedBody;
+use crate::body::{BodyError, BufferedBody};
+use crate::inflow::{Arriving, Inflow};
 use crate::request_id::RequestId;
 use crate::router::{Params, RouteId};
 
@@ -24,7 +26,15 @@ pub struct Exchange {
     pub params: Option<Params>,
     /// Its identity in logs and errors.
     pub id: RequestId,
-    body: OnceLock<BufferedBody>,
+    body: OnceLock<Received>,
+}
+
+/// The body of a request.
+#[derive(Debug)]
+enum Received {
+    Whole(BufferedBody),
+    /// The application takes it as it comes.
+    Arriving(Arriving),
 }
 
 impl Exchange {
@@ -33,13 +43,52 @@ impl Exchange {
         Self { head, route, params, id: RequestId::default(), body: OnceLock::new() }
     }
 
-    /// The body, read to its end.
+    /// The body, where it was read before the application was asked, or what [`Exchange::read_body`] has read.
     pub fn body(&self) -> &[u8] {
-        self.body.get().map_or(&[], |body| body.bytes())
+        match self.body.get() {
+            Some(Received::Whole(body)) => body.bytes(),
+            Some(Received::Arriving(arriving)) => arriving.rest().map_or(&[], |rest| rest.bytes()),
+            None => &[],
+        }
+    }
+
+    /// The next piece of a body that is handled while it arrives; `None` at its end, and where there is none.
+    pub fn poll_body(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        match self.body.get() {
+            Some(Received::Arriving(arriving)) => arriving.poll_piece(context),
+            _ => Poll::Ready(None),
+        }
+    }
+
+    /// Whether the body is still on its way.
+    pub fn is_arriving(&self) -> bool {
+        matches!(self.body.get(), Some(Received::Arriving(arriving)) if arriving.rest().is_none())
+    }
+
+    /// Reads what is left of a body that is handled while it arrives, within the limits of any other.
+    ///
+    /// # Errors
+    /// Why it could not be read.
+    pub async fn read_body(&self) -> Result<(), BodyError> {
+        match self.body.get() {
+            Some(Received::Arriving(arriving)) => arriving.read_rest().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The request is over: what it has not taken of its body is nobody's any more.
+    pub fn close_body(&self) {
+        if let Some(Received::Arriving(arriving)) = self.body.get() {
+            arriving.close();
+        }
     }
 
     pub(crate) fn set_body(&self, body: BufferedBody) {
-        self.body.get_or_init(|| body);
+        self.body.get_or_init(|| Received::Whole(body));
+    }
+
+    pub(crate) fn set_inflow(&self, inflow: Inflow) {
+        self.body.get_or_init(|| Received::Arriving(Arriving::new(inflow)));
     }
 }
 

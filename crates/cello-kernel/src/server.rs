@@ -39,6 +39,19 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// A line for each answer, where wanted.
     pub access_log: Option<AccessLog>,
+    /// What single routes want otherwise, by their number.
+    pub routes: Vec<RouteSettings>,
+}
+
+/// What one route wants otherwise than the server's settings have it.
+#[derive(Clone, Debug, Default)]
+pub struct RouteSettings {
+    /// Bytes of a body; more is a 413. Without it the limit of the server, but none where the body is streamed.
+    pub body_bytes: Option<usize>,
+    /// The application is asked when the head is there, and takes the body as it comes ([`Exchange::poll_body`]).
+    ///
+    /// [`Exchange::poll_body`]: crate::Exchange::poll_body
+    pub streams_body: bool,
 }
 
 /// What every connection of a server shares.

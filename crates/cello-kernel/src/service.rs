@@ -19,12 +19,11 @@ use crate::body::{BodyError, read_body};
 use crate::content::Content;
 use crate::exchange::{Exchange, Forgotten, Outcome, Reply};
 use crate::framing;
+use crate::inflow::Inflow;
 use crate::problem::Problem;
 use crate::router::{Found, Params, RouteId};
-use crate::server::State;
+use crate::server::{RouteSettings, State};
 use crate::watch::{Expired, Phase, Watch};
-
-const TOO_LARGE: &str = "The body is longer than this server accepts.";
 
 /// Answers the requests of one connection.
 pub(crate) struct HttpService {
@@ -55,20 +54,35 @@ impl HttpService {
     fn answer(&self, exchange: &Arc<Exchange>, incoming: Incoming) -> Begun {
         let (state, watch) = (&self.server, &self.watch);
         if incoming.is_end_stream() {
-            return match state.application.dispatch(exchange.clone()) {
-                Outcome::Answered(answer) => Begun::Answered(answer),
-                Outcome::Deferred(deferred) => {
-                    // Made here, not when the future is first polled: the client may have gone by then.
-                    let reply = Reply::new(deferred, state.application.clone());
-                    Begun::Waiting(Box::pin(wait(watch.clone(), exchange.clone(), reply)))
-                }
-            };
+            return self.dispatch(exchange);
         }
-        let limit_bytes = state.settings.limits.body_bytes;
+        let settings = &state.settings;
+        let (limit_bytes, streams_body) = match settings.routes.get(exchange.route) {
+            Some(RouteSettings { body_bytes, streams_body: true }) => (body_bytes.unwrap_or(usize::MAX), true),
+            Some(RouteSettings { body_bytes: Some(bytes), .. }) => (*bytes, false),
+            _ => (settings.limits.body_bytes, false),
+        };
         if promised_bytes(&exchange.head).is_some_and(|promised| promised > limit_bytes as u64) {
-            return Begun::Answered(refuse(watch, exchange, StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE));
+            let (status, detail) = BodyError::TooLarge.answer();
+            return Begun::Answered(refuse(watch, exchange, status, detail));
         }
-        Begun::Waiting(Box::pin(receive(state.clone(), watch.clone(), exchange.clone(), incoming)))
+        if streams_body {
+            exchange.set_inflow(Inflow::new(incoming, limit_bytes, state.clone(), watch.clone()));
+            return self.dispatch(exchange);
+        }
+        Begun::Waiting(Box::pin(receive(state.clone(), watch.clone(), exchange.clone(), incoming, limit_bytes)))
+    }
+
+    fn dispatch(&self, exchange: &Arc<Exchange>) -> Begun {
+        let application = &self.server.application;
+        match application.dispatch(exchange.clone()) {
+            Outcome::Answered(answer) => Begun::Answered(answer),
+            Outcome::Deferred(deferred) => {
+                // Made here, not when the future is first polled: the client may have gone by then.
+                let reply = Reply::new(deferred, application.clone());
+                Begun::Waiting(Box::pin(wait(self.watch.clone(), exchange.clone(), reply)))
+            }
+        }
     }
 
     /// Answers a request that was not admitted.
@@ -197,9 +211,14 @@ fn promised_bytes(head: &Parts) -> Option<u64> {
 }
 
 /// Reads the body, then dispatches.
-async fn receive(server: Arc<State>, watch: Arc<Watch>, exchange: Arc<Exchange>, incoming: Incoming) -> Answer {
-    let settings = &server.settings;
-    let body = read_body(incoming, settings.limits.body_bytes, &server.budget, &settings.timeouts, &watch).await;
+async fn receive(
+    server: Arc<State>,
+    watch: Arc<Watch>,
+    exchange: Arc<Exchange>,
+    incoming: Incoming,
+    limit_bytes: usize,
+) -> Answer {
+    let body = read_body(incoming, limit_bytes, &server.budget, &server.settings.timeouts, &watch).await;
     let error = match body {
         Ok(body) => {
             exchange.set_body(body);
@@ -213,12 +232,7 @@ async fn receive(server: Arc<State>, watch: Arc<Watch>, exchange: Arc<Exchange>,
         }
         Err(error) => error,
     };
-    let (status, detail) = match error {
-        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE),
-        BodyError::TimedOut => (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."),
-        BodyError::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "The server has no room for this body; try again."),
-        BodyError::Broken => (StatusCode::BAD_REQUEST, "The body broke off, or its framing is wrong."),
-    };
+    let (status, detail) = error.answer();
     let mut answer = refuse(&watch, &exchange, status, detail);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         answer.fields_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -88,6 +88,8 @@ pub(crate) struct Watch {
     has_next: AtomicBool,
     closing: AtomicBool,
     lingers: AtomicBool,
+    /// The request is handled while its body arrives: what comes is not of the next one.
+    has_inflow: AtomicBool,
     waker: OnceLock<Waker>,
 }
 
@@ -104,6 +106,7 @@ impl Watch {
             has_next: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
+            has_inflow: AtomicBool::new(false),
             waker: OnceLock::new(),
         }
     }
@@ -122,6 +125,7 @@ impl Watch {
     pub(crate) fn begin_request(&self) {
         self.has_next.store(false, Relaxed);
         self.lingers.store(false, Relaxed);
+        self.end_inflow();
         self.enter(Phase::Handling);
     }
 
@@ -129,6 +133,7 @@ impl Watch {
     pub(crate) fn note_read(&self) {
         match self.phase() {
             Phase::Idle => self.enter(Phase::Head),
+            Phase::Handling | Phase::Responding if self.has_inflow.load(Relaxed) => {}
             Phase::Handling | Phase::Responding => self.has_next.store(true, Relaxed),
             Phase::Head | Phase::Body | Phase::Room => {}
         }
@@ -199,6 +204,14 @@ impl Watch {
     /// operating system would send a reset, which can overtake the answer.
     pub(crate) fn linger(&self) {
         self.lingers.store(true, Relaxed);
+    }
+
+    pub(crate) fn begin_inflow(&self) {
+        self.has_inflow.store(true, Relaxed);
+    }
+
+    pub(crate) fn end_inflow(&self) {
+        self.has_inflow.store(false, Relaxed);
     }
 
     pub(crate) fn lingers(&self) -> bool {

@@ -155,7 +155,7 @@ fn a_body_waits_for_room_until_another_request_gives_its_share_back() {
 fn a_body_that_finds_no_room_in_time_is_503() {
     let timeouts = Timeouts { buffer_room: Duration::from_millis(200), ..Timeouts::default() };
     let limits = Limits { buffered_bytes: 1000, ..Limits::default() };
-    let server = serve(Settings { limits, timeouts, access_log: None });
+    let server = serve(Settings { limits, timeouts, ..Settings::default() });
     let mut first = server.connect();
     first.send(post("/later", &"x".repeat(600)));
     let ticket = server.next_ticket();
@@ -174,7 +174,7 @@ fn a_body_that_finds_no_room_in_time_is_503() {
 fn bodies_that_wait_for_each_other_are_given_up_and_the_room_is_free_again() {
     let timeouts = Timeouts { buffer_room: Duration::from_millis(200), ..Timeouts::default() };
     let limits = Limits { buffered_bytes: 100, ..Limits::default() };
-    let server = serve(Settings { limits, timeouts, access_log: None });
+    let server = serve(Settings { limits, timeouts, ..Settings::default() });
     let (mut first, mut second) = (server.connect(), server.connect());
     for client in [&mut first, &mut second] {
         client.send(post_head("/echo", 80) + &"x".repeat(40));
@@ -205,7 +205,7 @@ fn waiting_for_room_is_no_fault_of_the_client_or_the_handler() {
     let handler = Duration::from_millis(200);
     let timeouts = Timeouts { handler: Some(handler), body: handler, ..Timeouts::default() };
     let limits = Limits { buffered_bytes: 1000, ..Limits::default() };
-    let server = serve(Settings { limits, timeouts, access_log: None });
+    let server = serve(Settings { limits, timeouts, ..Settings::default() });
     let mut holder = server.connect();
     holder.send(post("/later", &"x".repeat(600)));
     let ticket = server.next_ticket();

@@ -17,7 +17,10 @@ use tokio::sync::oneshot;
 use crate::event_loop::errors::ends_process;
 use crate::event_loop::shared::{Shared, now_s};
 use crate::request::Request;
-use crate::response::into_response;
+use crate::response::{Returned, into_response};
+use crate::run::{AnswerSender, Run};
+use crate::stream::{self, Stream};
+use crate::waits::Waits;
 
 /// How one route's handler is called, settled when the server is made.
 pub(crate) struct Plan {
@@ -37,11 +40,20 @@ pub(crate) struct Handlers {
     pub(crate) app: Py<PyAny>,
     pub(crate) task_maker: TaskMaker,
     pub(crate) contexts: Contexts,
-    /// `(request, exception) -> Response`
-    pub(crate) on_error: Py<PyAny>,
-    /// `() -> None`
-    pub(crate) on_drained: Py<PyAny>,
+    pub(crate) hooks: Hooks,
     pub(crate) tasks: Tasks,
+    pub(crate) waits: Waits,
+}
+
+/// What the application is told beside its requests.
+#[derive(FromPyObject)]
+pub(crate) struct Hooks {
+    /// A handler raised: `(request, exception) -> Response`.
+    on_error: Py<PyAny>,
+    /// A streamed body broke off: `(request, exception) -> None`.
+    on_broken: Py<PyAny>,
+    /// The last connection is closed: `() -> None`.
+    on_drained: Py<PyAny>,
 }
 
 /// Each request gets a context of its own, a copy of the server's.
@@ -106,25 +118,40 @@ impl Tasks {
 
 /// Work that waits for the thread to have the interpreter.
 pub(crate) enum Job {
-    Dispatch { handlers: Arc<Handlers>, exchange: Arc<Exchange>, ticket: u64, answer: AnswerSender },
-    Abandon { handlers: Arc<Handlers>, ticket: u64 },
-    Drained { handlers: Arc<Handlers> },
+    Dispatch {
+        handlers: Arc<Handlers>,
+        exchange: Arc<Exchange>,
+        ticket: u64,
+        answer: AnswerSender,
+    },
+    /// The client has gone.
+    Abandon {
+        handlers: Arc<Handlers>,
+        ticket: u64,
+    },
+    /// What the request waits for natively is worth another look.
+    Wake {
+        handlers: Arc<Handlers>,
+        ticket: u64,
+    },
+    Drained {
+        handlers: Arc<Handlers>,
+    },
 }
-
-type AnswerSender = oneshot::Sender<Answer>;
 
 impl Job {
     pub(crate) fn run(self, py: Python<'_>) {
         match self {
             // Nobody waits for it any more: the client left while it was queued.
             Self::Dispatch { answer, .. } if answer.is_closed() => {}
-            Self::Dispatch { handlers, exchange, ticket, answer } => match handlers.start(py, exchange) {
-                Started::Answered(response) => drop(answer.send(response)),
-                Started::Suspended(suspended) => handlers.follow(py, suspended, ticket, answer),
+            Self::Dispatch { handlers, exchange, ticket, answer } => match handlers.start(py, exchange, ticket) {
+                Called::Answered(response) => drop(answer.send(response)),
+                Called::Suspended(run) => run.get().answer_to(answer),
             },
             Self::Abandon { handlers, ticket } => handlers.cancel(py, ticket),
+            Self::Wake { handlers, ticket } => handlers.waits.end(py, ticket),
             Self::Drained { handlers } => {
-                if let Err(error) = handlers.on_drained.call0(py) {
+                if let Err(error) = handlers.hooks.on_drained.call0(py) {
                     error.write_unraisable(py, None);
                 }
             }
@@ -138,18 +165,19 @@ pub(crate) struct Bridge(pub(crate) Arc<Handlers>);
 impl Application for Bridge {
     fn dispatch(&self, exchange: Arc<Exchange>) -> Outcome {
         let handlers = &self.0;
+        let ticket = handlers.tasks.new_ticket();
         if !handlers.shared.holds_interpreter() {
-            let (ticket, answer, deferred) = handlers.defer();
+            let (answer, receiver) = oneshot::channel();
             handlers.shared.push_job(Job::Dispatch { handlers: handlers.clone(), exchange, ticket, answer });
-            return Outcome::Deferred(deferred);
+            return Outcome::Deferred(Deferred { ticket, answer: receiver });
         }
         handlers.shared.note_run_in_place();
-        Python::attach(|py| match handlers.start(py, exchange) {
-            Started::Answered(response) => Outcome::Answered(response),
-            Started::Suspended(suspended) => {
-                let (ticket, answer, deferred) = handlers.defer();
-                handlers.follow(py, suspended, ticket, answer);
-                Outcome::Deferred(deferred)
+        Python::attach(|py| match handlers.start(py, exchange, ticket) {
+            Called::Answered(response) => Outcome::Answered(response),
+            Called::Suspended(run) => {
+                let (answer, receiver) = oneshot::channel();
+                run.get().answer_to(answer);
+                Outcome::Deferred(Deferred { ticket, answer: receiver })
             }
         })
     }
@@ -163,19 +191,10 @@ impl Application for Bridge {
     }
 }
 
-enum Started {
-    Answered(Answer),
-    Suspended(Suspended),
-}
-
+/// What became of a call.
 enum Called {
     Answered(Answer),
-    Suspended(Py<PyAny>),
-}
-
-struct Suspended {
-    task: Py<PyAny>,
-    request: Py<Request>,
+    Suspended(Py<Run>),
 }
 
 impl Handlers {
@@ -188,32 +207,25 @@ impl Handlers {
         self.app.clone_ref(py)
     }
 
-    fn defer(&self) -> (u64, AnswerSender, Deferred) {
-        let (answer, receiver) = oneshot::channel();
-        let ticket = self.tasks.new_ticket();
-        (ticket, answer, Deferred { ticket, answer: receiver })
-    }
-
     /// Calls a handler; what it raises, or a panic under it, is answered too.
-    fn start(self: &Arc<Self>, py: Python<'_>, exchange: Arc<Exchange>) -> Started {
+    fn start(self: &Arc<Self>, py: Python<'_>, exchange: Arc<Exchange>, ticket: u64) -> Called {
         let plan = &self.plans[exchange.route];
-        let request = match Bound::new(py, Request::new(exchange, self.clone())) {
+        let request = match Bound::new(py, Request::new(exchange, self.clone(), ticket)) {
             Ok(request) => request,
             Err(error) => {
                 error.write_unraisable(py, None);
-                return Started::Answered(internal_error(&RequestId::default()));
+                return Called::Answered(internal_error(&RequestId::default()));
             }
         };
         let began_s = self.shared.is_debug().then(now_s);
-        let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request)));
+        let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket)));
         if let Some(began_s) = began_s {
             self.note_duration(py, plan, now_s() - began_s);
         }
         match called {
-            Ok(Ok(Called::Answered(response))) => Started::Answered(response),
-            Ok(Ok(Called::Suspended(task))) => Started::Suspended(Suspended { task, request: request.unbind() }),
-            Ok(Err(error)) => Started::Answered(self.failed(py, &request, error)),
-            Err(panic) => Started::Answered(self.failed(py, &request, panicked(&*panic))),
+            Ok(Ok(called)) => called,
+            Ok(Err(error)) => Called::Answered(self.failed(py, &request, error)),
+            Err(panic) => Called::Answered(self.failed(py, &request, panicked(&*panic))),
         }
     }
 
@@ -227,37 +239,45 @@ impl Handlers {
     }
 
     /// Calls a handler in a context of its own; an asynchronous one as a task, up to its first suspension.
-    fn call(&self, plan: &Plan, request: &Bound<'_, Request>) -> PyResult<Called> {
+    fn call(self: &Arc<Self>, plan: &Plan, request: &Bound<'_, Request>, ticket: u64) -> PyResult<Called> {
         let py = request.py();
         let context = self.contexts.copy.bind(py).call0()?;
         let function = plan.function.bind(py);
-        if !plan.is_async {
-            let run = self.contexts.run.bind(py);
-            let returned = if plan.takes_request {
-                run.call1((&context, function, request))?
-            } else {
-                run.call1((&context, function))?
-            };
-            return into_response(&returned).map(Called::Answered);
+        if plan.is_async {
+            let coroutine = if plan.takes_request { function.call1((request,))? } else { function.call0()? };
+            let request = request.clone().unbind();
+            return self.run(py, Run::of_handler(self.clone(), request, ticket, coroutine.unbind()), &context);
         }
-        let coroutine = if plan.takes_request { function.call1((request,))? } else { function.call0()? };
-        let task = self.task_maker.start(&coroutine, &context)?;
-        if task.call_method0(intern!(py, "done"))?.is_truthy()? {
-            into_response(&task.call_method0(intern!(py, "result"))?).map(Called::Answered)
+        let run = self.contexts.run.bind(py);
+        let returned = if plan.takes_request {
+            run.call1((&context, function, request))?
         } else {
-            Ok(Called::Suspended(task.unbind()))
+            run.call1((&context, function))?
+        };
+        match into_response(&returned)? {
+            Returned::Whole(answer) => Ok(Called::Answered(answer)),
+            Returned::Stream { head, iterator } if request.get().is_head() => {
+                stream::head_alone(head, iterator.bind(py)).map(Called::Answered)
+            }
+            Returned::Stream { head, iterator } => {
+                let stream = Stream::new(self.clone(), ticket, head, iterator.into_bound(py))?;
+                let request = request.clone().unbind();
+                self.run(py, Run::of_stream(self.clone(), request, ticket, stream), &context)
+            }
         }
     }
 
-    /// Sends the answer of a suspended task when it is done.
-    fn follow(self: &Arc<Self>, py: Python<'_>, suspended: Suspended, ticket: u64, answer: AnswerSender) {
-        let Suspended { task, request } = suspended;
-        self.tasks.lock().insert(ticket, task.clone_ref(py));
-        let done = TaskDone { handlers: self.clone(), request, ticket, answer: Mutex::new(Some(answer)) };
-        let added = Py::new(py, done).and_then(|done| task.call_method1(py, intern!(py, "add_done_callback"), (done,)));
-        if let Err(error) = added {
-            error.write_unraisable(py, Some(task.bind(py)));
+    /// Makes the task of a request, which takes its first step at once.
+    fn run(&self, py: Python<'_>, run: Run, context: &Bound<'_, PyAny>) -> PyResult<Called> {
+        let run = Bound::new(py, run)?;
+        let task = self.task_maker.start(run.as_any(), context)?;
+        if !run.get().is_over() {
+            self.tasks.lock().insert(run.get().ticket, task.unbind());
         }
+        Ok(match run.get().started() {
+            Some(answer) => Called::Answered(answer),
+            None => Called::Suspended(run.unbind()),
+        })
     }
 
     fn cancel(&self, py: Python<'_>, ticket: u64) {
@@ -269,7 +289,16 @@ impl Handlers {
         }
     }
 
-    fn failed(&self, py: Python<'_>, request: &Bound<'_, Request>, error: PyErr) -> Answer {
+    /// A request's task has taken its last step.
+    pub(crate) fn forget(&self, py: Python<'_>, ticket: u64, request: &Request) {
+        let task = self.tasks.lock().remove(&ticket);
+        drop(task);
+        request.exchange().close_body();
+        self.waits.end(py, ticket);
+    }
+
+    /// The answer for what a handler raised.
+    pub(crate) fn failed(&self, py: Python<'_>, request: &Bound<'_, Request>, error: PyErr) -> Answer {
         let id = &request.get().exchange().id;
         if ends_process(py, &error) {
             self.shared.fail(error);
@@ -277,8 +306,11 @@ impl Handlers {
             return Problem { status: StatusCode::SERVICE_UNAVAILABLE, detail, instance: "" }.answer(id);
         }
         let answered = catch_unwind(AssertUnwindSafe(|| {
-            let response = self.on_error.bind(py).call1((request, error.value(py)))?;
-            into_response(&response)
+            let response = self.hooks.on_error.bind(py).call1((request, error.value(py)))?;
+            match into_response(&response)? {
+                Returned::Whole(answer) => Ok(answer),
+                Returned::Stream { .. } => Err(PyRuntimeError::new_err("an error is answered with a stream")),
+            }
         }));
         match answered {
             Ok(Ok(response)) => response,
@@ -287,6 +319,15 @@ impl Handlers {
                 internal_error(id)
             }
             Err(_) => internal_error(id),
+        }
+    }
+
+    /// What a stream raised after its head was sent can only be logged; its client sees the connection break.
+    pub(crate) fn broke_off(&self, py: Python<'_>, request: &Bound<'_, Request>, error: PyErr) {
+        if ends_process(py, &error) {
+            self.shared.fail(error);
+        } else if let Err(error) = self.hooks.on_broken.bind(py).call1((request, error.value(py))) {
+            error.write_unraisable(py, None);
         }
     }
 }
@@ -299,34 +340,4 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> PyErr {
 fn internal_error(id: &RequestId) -> Answer {
     let detail = "The server failed to answer this request.";
     Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, instance: "" }.answer(id)
-}
-
-/// The callback of a suspended task.
-#[pyclass(frozen, module = "cello._kernel")]
-struct TaskDone {
-    handlers: Arc<Handlers>,
-    request: Py<Request>,
-    ticket: u64,
-    answer: Mutex<Option<AnswerSender>>,
-}
-
-#[pymethods]
-impl TaskDone {
-    fn __call__(&self, task: &Bound<'_, PyAny>) {
-        let py = task.py();
-        let finished = self.handlers.tasks.lock().remove(&self.ticket);
-        drop(finished);
-        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(answer) = answer else { return };
-        if answer.is_closed() {
-            return; // the client has gone; the task was cancelled for it
-        }
-        let result = catch_unwind(AssertUnwindSafe(|| into_response(&task.call_method0(intern!(py, "result"))?)));
-        let response = match result {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => self.handlers.failed(py, self.request.bind(py), error),
-            Err(panic) => self.handlers.failed(py, self.request.bind(py), panicked(&*panic)),
-        };
-        drop(answer.send(response));
-    }
 }

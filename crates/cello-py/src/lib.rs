@@ -1,11 +1,17 @@
 //! `cello._kernel`: the kernel and an asyncio event loop on one thread. The only place where Rust meets Python.
 
+mod coroutine;
 mod dispatch;
 mod event_loop;
 mod json;
+mod outflow;
+mod reading;
 mod request;
 mod response;
+mod run;
 mod server;
+mod stream;
+mod waits;
 
 use pyo3::prelude::*;
 

@@ -5,26 +5,36 @@ use std::sync::{Arc, OnceLock};
 use cello_kernel::Exchange;
 use percent_encoding::percent_decode_str;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
 
 use crate::dispatch::Handlers;
-use crate::json;
+use crate::reading::{self, BodyPieces, Kind, Reading};
 
 /// One HTTP request.
 #[pyclass(frozen, freelist = 128, module = "cello")]
 pub(crate) struct Request {
     exchange: Arc<Exchange>,
     handlers: Arc<Handlers>,
+    /// What it waits for is known by it.
+    pub(crate) ticket: u64,
     /// Made when first asked for. Not a PyOnceLock, which lets the interpreter go while it is filled.
     params: OnceLock<Py<PyDict>>,
 }
 
 impl Request {
-    pub(crate) fn new(exchange: Arc<Exchange>, handlers: Arc<Handlers>) -> Self {
-        Self { exchange, handlers, params: OnceLock::new() }
+    pub(crate) fn new(exchange: Arc<Exchange>, handlers: Arc<Handlers>, ticket: u64) -> Self {
+        Self { exchange, handlers, ticket, params: OnceLock::new() }
     }
 
-    pub(crate) fn exchange(&self) -> &Exchange {
+    pub(crate) fn is_head(&self) -> bool {
+        self.exchange.head.method == http::Method::HEAD
+    }
+
+    pub(crate) fn handlers(&self) -> &Arc<Handlers> {
+        &self.handlers
+    }
+
+    pub(crate) fn exchange(&self) -> &Arc<Exchange> {
         &self.exchange
     }
 }
@@ -71,16 +81,41 @@ impl Request {
         self.exchange.id.get().to_string()
     }
 
-    /// The whole body.
-    fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.exchange.body())
+    /// The whole body. May be awaited, and must be where the route streams its body.
+    fn body<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        reading::read(slf, Kind::Bytes)
     }
 
-    /// The body, parsed as JSON.
+    /// The whole body as text: UTF-8, U+FFFD in place of what is none. May be awaited, as `body()`.
+    fn text<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        reading::read(slf, Kind::Text)
+    }
+
+    /// The body, parsed as JSON. May be awaited, as `body()`, but where it is true, false or null.
     ///
     /// Errors: MalformedJSON, a ValueError; where the handler lets it pass, the client gets a 400.
-    fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json::decode(py, self.exchange.body())
+    fn json<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        reading::read(slf, Kind::Json)
+    }
+
+    /// `body()`, to be awaited.
+    fn body_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Reading>> {
+        reading::read_async(slf, Kind::Bytes)
+    }
+
+    /// `text()`, to be awaited.
+    fn text_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Reading>> {
+        reading::read_async(slf, Kind::Text)
+    }
+
+    /// `json()`, to be awaited.
+    fn json_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Reading>> {
+        reading::read_async(slf, Kind::Json)
+    }
+
+    /// The body in the pieces in which it arrives, where the route streams it; else in one.
+    fn stream(slf: Py<Self>) -> BodyPieces {
+        BodyPieces::new(slf)
     }
 
     fn __repr__(&self) -> String {

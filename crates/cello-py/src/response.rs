@@ -106,15 +106,32 @@ impl<'py> FromPyObject<'_, 'py> for Headers {
     }
 }
 
+/// What a handler's value comes to.
+pub(crate) enum Returned {
+    Whole(Answer),
+    /// A body to be brought forth; `head` has none.
+    Stream {
+        head: Answer,
+        iterator: Py<PyAny>,
+    },
+}
+
 /// Makes a response of what a handler returned.
 ///
 /// # Errors
 /// TypeError for a value that is no answer.
-pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Answer> {
-    if let Ok(text) = value.cast_exact::<PyString>() {
+pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Returned> {
+    if value.hasattr("__anext__")? || value.hasattr("__next__")? {
+        return Ok(Returned::Stream { head: with_type(Bytes::new(), &TEXT), iterator: value.clone().unbind() });
+    }
+    whole(value).map(Returned::Whole)
+}
+
+fn whole(value: &Bound<'_, PyAny>) -> PyResult<Answer> {
+    if let Ok(text) = value.cast::<PyString>() {
         return Ok(with_type(Bytes::copy_from_slice(text.to_str()?.as_bytes()), &TEXT));
     }
-    if let Ok(bytes) = value.cast_exact::<PyBytes>() {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(with_type(Bytes::copy_from_slice(bytes.as_bytes()), &BYTES));
     }
     if let Ok(response) = value.cast_exact::<Response>() {

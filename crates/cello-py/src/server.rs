@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cello_kernel::{AccessLog, Router, Settings, parameter_names};
+use cello_kernel::{AccessLog, RouteSettings, Router, Settings, parameter_names};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::dispatch::{Bridge, Contexts, Handlers, Plan, TaskMaker, Tasks};
+use crate::dispatch::{Bridge, Contexts, Handlers, Hooks, Plan, TaskMaker, Tasks};
 use crate::event_loop::LoopCore;
+use crate::waits::Waits;
 
 create_exception!(cello._kernel, BindError, PyOSError, "An address cannot be listened on; the words say why.");
 
@@ -42,16 +43,24 @@ impl Listener {
     }
 }
 
-/// One route: method, path, handler, whether it is asynchronous, whether it takes the request.
-type Route = (String, String, Py<PyAny>, bool, bool);
+/// One route, as cello-core has settled it.
+#[derive(FromPyObject)]
+struct Route {
+    method: String,
+    path: String,
+    handler: Py<PyAny>,
+    is_async: bool,
+    takes_request: bool,
+    streams_body: bool,
+    body_limit_bytes: Option<usize>,
+}
 
 /// What a server is made of, until it starts.
 struct Prepared {
     router: Router,
     plans: Vec<Plan>,
     app: Py<PyAny>,
-    on_error: Py<PyAny>,
-    on_drained: Py<PyAny>,
+    hooks: Hooks,
     settings: Settings,
 }
 
@@ -69,27 +78,28 @@ impl Server {
     ///
     /// Errors: RouteError with its words and the index of the route, for a path that cannot be one.
     #[new]
-    #[pyo3(signature = (event_loop, *, app, routes, on_error, on_drained, access_log))]
+    #[pyo3(signature = (event_loop, *, app, routes, hooks, access_log))]
     fn new(
         py: Python<'_>,
         event_loop: Py<LoopCore>,
         app: Py<PyAny>,
         routes: Vec<Route>,
-        on_error: Py<PyAny>,
-        on_drained: Py<PyAny>,
+        hooks: Hooks,
         access_log: bool,
     ) -> PyResult<Self> {
         let mut router = Router::default();
         let mut plans = Vec::with_capacity(routes.len());
-        for (index, (method, path, function, is_async, takes_request)) in routes.into_iter().enumerate() {
+        let mut settings = Settings { access_log: access_log.then_some(AccessLog), ..Settings::default() };
+        for (index, route) in routes.into_iter().enumerate() {
+            let Route { method, path, handler, is_async, takes_request, streams_body, body_limit_bytes } = route;
             let refused = |words: String| RouteError::new_err((words, index));
             let method = method.parse().map_err(|_| refused(format!("{method:?} is no HTTP method")))?;
             router.add(method, &path).map_err(|conflict| refused(conflict.to_string()))?;
             let names = parameter_names(&path).map(|name| PyString::intern(py, name).unbind()).collect();
-            plans.push(Plan { function, is_async, takes_request, names });
+            plans.push(Plan { function: handler, is_async, takes_request, names });
+            settings.routes.push(RouteSettings { body_bytes: body_limit_bytes, streams_body });
         }
-        let settings = Settings { access_log: access_log.then_some(AccessLog), ..Settings::default() };
-        let prepared = Prepared { router, plans, app, on_error, on_drained, settings };
+        let prepared = Prepared { router, plans, app, hooks, settings };
         Ok(Self { event_loop, prepared: Mutex::new(Some(prepared)), running: Mutex::default() })
     }
 
@@ -100,7 +110,7 @@ impl Server {
         let py = listener.py();
         let event_loop = self.event_loop.bind(py);
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Prepared { router, plans, app, on_error, on_drained, settings } =
+        let Prepared { router, plans, app, hooks, settings } =
             prepared.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
         let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let socket = socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))?;
@@ -110,9 +120,9 @@ impl Server {
             app,
             task_maker: TaskMaker::new(event_loop.as_any())?,
             contexts: Contexts::new(py)?,
-            on_error,
-            on_drained,
+            hooks,
             tasks: Tasks::default(),
+            waits: Waits::default(),
         });
         event_loop.get().keep(handlers.clone());
         let runtime = event_loop.get().runtime_handle()?;

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cello._kernel import Request
 
-__all__ = ["answerer"]
+__all__ = ["answerer", "log_break"]
 
 _log = logging.getLogger("cello")
 
@@ -38,6 +38,12 @@ def answerer(debug: bool, is_over: Callable[[], bool]) -> Callable[[Request, Bas
         return _problem(request, 500, "The server failed to answer this request.")
 
     return answer
+
+
+def log_break(request: Request, error: BaseException) -> None:
+    """Tells the log why a streamed body broke off: its client sees no more than a connection that was aborted."""
+    words = "%s %s: the body broke off (request %s)\n%s"
+    _log.error(words, request.method, request.path, request.request_id, fold(error))
 
 
 def _problem(request: Request, status: int, detail: str, **more: Any) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from cello.errors import StartError
 
@@ -11,7 +11,36 @@ if TYPE_CHECKING:
     from inspect import Signature
     from typing import Any
 
-__all__ = ["Plan", "Route", "compose", "where"]
+__all__ = ["Plan", "Route", "RouteOptions", "check_options", "compose", "where"]
+
+
+class RouteOptions(TypedDict, total=False):
+    """What a route may say beside its path and methods; each decorator of `App` takes them as keywords."""
+
+    #: The handler is called when the head is there, and takes the body while it arrives: `request.stream()`.
+    stream: bool
+    #: Bytes of a body; more is a 413. The default is that of the server, 10 MiB, and with `stream` none.
+    body_limit: int
+
+
+def check_options(options: RouteOptions, path: str) -> None:
+    """Checks what a decorator was given.
+
+    Errors: TypeError for an option that there is not or of another kind, ValueError for a size that is none.
+    """
+    from difflib import get_close_matches
+
+    known = RouteOptions.__annotations__
+    for name in options:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+            raise TypeError(f"the route {path} has an option {name!r}, which nothing provides: {hint}")
+    limit: object = options.get("body_limit", 0)
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise TypeError(f"body_limit={limit!r} of the route {path} is no number of bytes")
+    if limit < 0:
+        raise ValueError(f"body_limit={limit!r} of the route {path} is no number of bytes: it is 0 or more")
 
 
 class Route(NamedTuple):
@@ -20,6 +49,7 @@ class Route(NamedTuple):
     method: str
     path: str
     handler: Callable[..., Any]
+    options: RouteOptions
 
 
 class Plan(NamedTuple):
@@ -30,6 +60,8 @@ class Plan(NamedTuple):
     handler: Callable[..., Any]
     is_async: bool
     takes_request: bool
+    streams_body: bool
+    body_limit_bytes: int | None
 
 
 def compose(routes: Iterable[Route]) -> list[Plan]:
@@ -40,14 +72,21 @@ def compose(routes: Iterable[Route]) -> list[Plan]:
     import inspect
 
     plans: dict[tuple[str, str], Plan] = {}
-    for method, path, handler in routes:
+    for method, path, handler, options in routes:
         first = plans.get((method, path))
         if first is not None:
             raise StartError(f"{method} {path} has two handlers: {where(first.handler)} and {where(handler)}")
         called = handler if inspect.isroutine(handler) else getattr(type(handler), "__call__", handler)  # noqa: B004 - the method itself is wanted
         is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
         takes_request = _takes_request(inspect.signature(handler), handler, f"{method} {path}")
-        plans[method, path] = Plan(method, path, handler, is_async, takes_request)
+        streams_body = options.get("stream", False)
+        if streams_body and not is_async:
+            raise StartError(
+                f"the handler {where(handler)} of {method} {path} is a def, which cannot wait for a body that is "
+                "streamed: make it an async def, or leave stream=True out"
+            )
+        body_limit_bytes = options.get("body_limit")
+        plans[method, path] = Plan(method, path, handler, is_async, takes_request, streams_body, body_limit_bytes)
     return list(plans.values())
 
 

@@ -1,13 +1,14 @@
 """The native half of cello-core: what `crates/cello-py` exports."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from socket import socket
-from typing import Any, Literal, Self, TypeVarTuple, final
+from typing import Any, Literal, Protocol, Self, TypeVarTuple, final
 
 from typing_extensions import disjoint_base
 
+from cello._awaitable import AwaitableBytes, AwaitableStr
 from cello.app import App
 
 __all__ = [
@@ -60,13 +61,23 @@ class Request:
     @property
     def request_id(self) -> str:
         """The request's identity in logs and errors, a UUIDv7."""
-    def body(self) -> bytes:
-        """The whole body."""
+    def body(self) -> AwaitableBytes:
+        """The whole body. May be awaited, and must be where the route streams its body."""
+    def text(self) -> AwaitableStr:
+        """The whole body as text: UTF-8, U+FFFD in place of what is none. May be awaited, as `body()`."""
     def json(self) -> Any:
-        """The body, parsed as JSON.
+        """The body, parsed as JSON. May be awaited, as `body()`, but where it is true, false or null.
 
         Errors: MalformedJSON, a ValueError; where the handler lets it pass, the client gets a 400.
         """
+    def body_async(self) -> Awaitable[bytes]:
+        """`body()`, to be awaited."""
+    def text_async(self) -> Awaitable[str]:
+        """`text()`, to be awaited."""
+    def json_async(self) -> Awaitable[Any]:
+        """`json()`, to be awaited."""
+    def stream(self) -> AsyncIterator[bytes]:
+        """The body in the pieces in which it arrives, where the route streams it; else in one."""
 
 @final
 class Response:
@@ -275,6 +286,30 @@ class Listener:
     def address(self) -> tuple[str, int]:
         """Host and port, with the port that was given where 0 was asked for."""
 
+class _Hooks(Protocol):
+    @property
+    def on_error(self) -> Callable[[Request, BaseException], Response]: ...
+    @property
+    def on_broken(self) -> Callable[[Request, BaseException], object]: ...
+    @property
+    def on_drained(self) -> Callable[[], object]: ...
+
+class _Route(Protocol):
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def handler(self) -> Callable[..., object]: ...
+    @property
+    def is_async(self) -> bool: ...
+    @property
+    def takes_request(self) -> bool: ...
+    @property
+    def streams_body(self) -> bool: ...
+    @property
+    def body_limit_bytes(self) -> int | None: ...
+
 @final
 class Server:
     """Serves an application on a loop."""
@@ -284,9 +319,8 @@ class Server:
         event_loop: asyncio.AbstractEventLoop,
         *,
         app: App,
-        routes: Sequence[tuple[str, str, Callable[..., object], bool, bool]],
-        on_error: Callable[[Request, BaseException], Response],
-        on_drained: Callable[[], object],
+        routes: Sequence[_Route],
+        hooks: _Hooks,
         access_log: bool,
     ) -> Server:
         """Prepare to serve `routes`.

@@ -6,9 +6,9 @@ import asyncio
 import resource
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from cello._failure import answerer
+from cello._failure import answerer, log_break
 from cello._handler import compose, where
 from cello._kernel import BindError, Listener, RouteError, Server
 from cello.errors import StartError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from cello._kernel import Request, Response
     from cello._options import Options
     from cello.app import App
 
@@ -25,6 +26,14 @@ __all__ = ["serve"]
 
 #: How long requests may go on after the stop, in seconds.
 SHUTDOWN_TIMEOUT_S = 30.0
+
+
+class Hooks(NamedTuple):
+    """What the kernel calls beside handlers."""
+
+    on_error: Callable[[Request, BaseException], Response]
+    on_broken: Callable[[Request, BaseException], object]
+    on_drained: Callable[[], object]
 
 
 def serve(app: App, options: Options) -> None:
@@ -48,8 +57,7 @@ def serve(app: App, options: Options) -> None:
                 loop,
                 app=app,
                 routes=plans,
-                on_error=answerer(options.debug, over.is_set),
-                on_drained=drained.set,
+                hooks=Hooks(answerer(options.debug, over.is_set), log_break, drained.set),
                 access_log=options.logs,
             )
         except RouteError as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from cello._handler import Route, where
+from cello._handler import Route, RouteOptions, check_options, where
 from cello.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from typing import Any, Literal
+    from typing import Any, Literal, Unpack
 
     type Handler = Callable[..., Any]
     type Decorator = Callable[[Handler], Handler]
@@ -34,44 +34,47 @@ class App:
         self._routes: list[Route] = []
         self._listeners: dict[str, list[Listener]] = {event: [] for event in _EVENTS}
 
-    def get(self, path: str) -> Decorator:
+    def get(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
         """Answers GET, and HEAD, at `path`; `{name}` in it is a parameter, `{*name}` the rest of the path."""
-        return self.route(path, methods=["GET"])
+        return self.route(path, methods=["GET"], **options)
 
-    def post(self, path: str) -> Decorator:
+    def post(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
         """Answers POST at `path`."""
-        return self.route(path, methods=["POST"])
+        return self.route(path, methods=["POST"], **options)
 
-    def put(self, path: str) -> Decorator:
+    def put(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
         """Answers PUT at `path`."""
-        return self.route(path, methods=["PUT"])
+        return self.route(path, methods=["PUT"], **options)
 
-    def patch(self, path: str) -> Decorator:
+    def patch(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
         """Answers PATCH at `path`."""
-        return self.route(path, methods=["PATCH"])
+        return self.route(path, methods=["PATCH"], **options)
 
-    def delete(self, path: str) -> Decorator:
+    def delete(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
         """Answers DELETE at `path`."""
-        return self.route(path, methods=["DELETE"])
+        return self.route(path, methods=["DELETE"], **options)
 
-    def head(self, path: str) -> Decorator:
+    def head(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
         """Answers HEAD at `path`, in place of the GET handler."""
-        return self.route(path, methods=["HEAD"])
+        return self.route(path, methods=["HEAD"], **options)
 
-    def options(self, path: str) -> Decorator:
+    def options(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
         """Answers OPTIONS at `path`, in place of the automatic list of methods."""
-        return self.route(path, methods=["OPTIONS"])
+        return self.route(path, methods=["OPTIONS"], **options)
 
-    def route(self, path: str, methods: Sequence[str] = ("GET",)) -> Decorator:
+    def route(self, path: str, methods: Sequence[str] = ("GET",), **options: Unpack[RouteOptions]) -> Decorator:
         """Answers each of `methods` at `path`.
 
-        Errors: TypeError where what is decorated cannot be called. Anything wrong with the path is told at start.
+        Errors: TypeError for an option that there is not, and where what is decorated cannot be called. Anything wrong
+        with the path is told at start.
         """
+
+        check_options(options, path)
 
         def register(handler: Handler) -> Handler:
             if not callable(handler):
                 raise TypeError(f"{handler!r} is no handler of {path}: a handler is a function")
-            self._routes.extend(Route(method.upper(), path, handler) for method in methods)
+            self._routes.extend(Route(method.upper(), path, handler, options) for method in methods)
             return handler
 
         return register

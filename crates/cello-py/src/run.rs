@@ -1,0 +1,274 @@
+//! What the task of a request runs: its handler, and then the body that the handler streams.
+//!
+//! It stands between asyncio's task and the handler's coroutine, so that an answer leaves in the very step in which the
+//! handler returns it, and a streamed body is brought forth in the same task and context.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cello_kernel::Answer;
+use pyo3::PyTraverseError;
+use pyo3::exceptions::asyncio::CancelledError;
+use pyo3::exceptions::{PyAttributeError, PyGeneratorExit, PyRuntimeError, PyStopIteration};
+use pyo3::gc::PyVisit;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use tokio::sync::oneshot;
+
+use crate::coroutine::{self, Step};
+use crate::dispatch::{Handlers, panicked};
+use crate::request::Request;
+use crate::response::{Returned, into_response};
+use crate::stream::{self, Progress, Stream};
+
+pub(crate) type AnswerSender = oneshot::Sender<Answer>;
+
+/// A coroutine in every way that asyncio asks for.
+#[pyclass(frozen, freelist = 128, module = "cello._kernel")]
+pub(crate) struct Run {
+    handlers: Arc<Handlers>,
+    request: Py<Request>,
+    pub(crate) ticket: u64,
+    /// The handler's; none where a `def` handler returned a stream.
+    coroutine: Option<Py<PyAny>>,
+    reply: Mutex<Reply>,
+    is_streaming: AtomicBool,
+    /// Taken out while it is stepped.
+    stream: Mutex<Option<Stream>>,
+    is_over: AtomicBool,
+}
+
+/// Where the answer goes.
+#[derive(Default)]
+enum Reply {
+    /// The first step is not over: to whoever makes it.
+    #[default]
+    Starting,
+    /// It is here, and will be fetched.
+    Answered(Answer),
+    Awaited(AnswerSender),
+    Sent,
+}
+
+impl Run {
+    pub(crate) fn of_handler(handlers: Arc<Handlers>, request: Py<Request>, ticket: u64, coroutine: Py<PyAny>) -> Self {
+        Self {
+            handlers,
+            request,
+            ticket,
+            coroutine: Some(coroutine),
+            reply: Mutex::default(),
+            is_streaming: AtomicBool::new(false),
+            stream: Mutex::default(),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn of_stream(handlers: Arc<Handlers>, request: Py<Request>, ticket: u64, stream: Stream) -> Self {
+        Self {
+            handlers,
+            request,
+            ticket,
+            coroutine: None,
+            reply: Mutex::default(),
+            is_streaming: AtomicBool::new(true),
+            stream: Mutex::new(Some(stream)),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Relaxed)
+    }
+
+    /// The answer, if the first step gave it; asked once, after that step.
+    pub(crate) fn started(&self) -> Option<Answer> {
+        let mut reply = self.lock_reply();
+        match std::mem::replace(&mut *reply, Reply::Sent) {
+            Reply::Answered(answer) => Some(answer),
+            other => {
+                *reply = other;
+                None
+            }
+        }
+    }
+
+    /// Has the answer sent there when it comes.
+    pub(crate) fn answer_to(&self, sender: AnswerSender) {
+        *self.lock_reply() = Reply::Awaited(sender);
+    }
+
+    fn lock_reply(&self) -> MutexGuard<'_, Reply> {
+        self.reply.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_stream(&self) -> MutexGuard<'_, Option<Stream>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deliver(&self, answer: Answer) {
+        let mut reply = self.lock_reply();
+        match std::mem::replace(&mut *reply, Reply::Sent) {
+            Reply::Starting => *reply = Reply::Answered(answer),
+            Reply::Awaited(sender) => {
+                drop(reply);
+                drop(sender.send(answer));
+            }
+            other => *reply = other,
+        }
+    }
+
+    /// Whether nobody has the answer yet, and somebody wants it: the client may have gone.
+    fn owes_answer(&self) -> bool {
+        match &*self.lock_reply() {
+            Reply::Starting => true,
+            Reply::Awaited(sender) => !sender.is_closed(),
+            Reply::Answered(_) | Reply::Sent => false,
+        }
+    }
+
+    /// One step, after what was waited for or with an exception that is raised there.
+    fn step<'py>(&self, py: Python<'py>, thrown: Option<PyErr>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let stepped = catch_unwind(AssertUnwindSafe(|| match &self.coroutine {
+            Some(coroutine) if !self.is_streaming.load(Relaxed) => self.step_handler(coroutine.bind(py), thrown),
+            _ => self.step_stream(py, thrown),
+        }));
+        match stepped.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+            Ok(Some(awaited)) => Ok(Some(awaited)),
+            Ok(None) => {
+                self.finish(py);
+                Ok(None)
+            }
+            Err(error) => {
+                let cancelled = error.is_instance_of::<CancelledError>(py).then(|| error.clone_ref(py));
+                if self.owes_answer() {
+                    self.deliver(self.handlers.failed(py, self.request.bind(py), error));
+                }
+                self.finish(py);
+                cancelled.map_or(Ok(None), Err)
+            }
+        }
+    }
+
+    fn step_handler<'py>(
+        &self,
+        coroutine: &Bound<'py, PyAny>,
+        thrown: Option<PyErr>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let stepped = match thrown {
+            None => coroutine::resume(coroutine),
+            Some(error) => coroutine::throw(coroutine, error),
+        };
+        let returned = match stepped? {
+            Step::Yielded(awaited) => return Ok(Some(awaited)),
+            Step::Returned(returned) => returned,
+        };
+        if !self.owes_answer() {
+            return Ok(None);
+        }
+        match into_response(&returned)? {
+            Returned::Whole(answer) => {
+                self.deliver(answer);
+                Ok(None)
+            }
+            Returned::Stream { head, iterator } if self.request.get().is_head() => {
+                self.deliver(stream::head_alone(head, iterator.bind(returned.py()))?);
+                Ok(None)
+            }
+            Returned::Stream { head, iterator } => {
+                let py = returned.py();
+                let stream = Stream::new(self.handlers.clone(), self.ticket, head, iterator.into_bound(py))?;
+                *self.lock_stream() = Some(stream);
+                self.is_streaming.store(true, Relaxed);
+                self.step_stream(py, None)
+            }
+        }
+    }
+
+    fn step_stream<'py>(&self, py: Python<'py>, thrown: Option<PyErr>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(mut stream) = self.lock_stream().take() else {
+            return Err(PyRuntimeError::new_err("the stream is over, or being stepped"));
+        };
+        let progress = stream.step(py, thrown);
+        if let Some(head) = stream.take_head(&progress) {
+            self.deliver(head);
+        }
+        match progress {
+            Progress::Waits(awaited) => {
+                *self.lock_stream() = Some(stream);
+                Ok(Some(awaited))
+            }
+            Progress::Complete => Ok(None),
+            Progress::Failed(error) if stream.is_head_out() => {
+                let is_cancelled = error.is_instance_of::<CancelledError>(py);
+                if is_cancelled && stream.is_abandoned() {
+                    return Err(error);
+                }
+                self.handlers.broke_off(py, self.request.bind(py), error);
+                Ok(None)
+            }
+            Progress::Failed(error) => Err(error),
+        }
+    }
+
+    fn finish(&self, py: Python<'_>) {
+        self.is_over.store(true, Relaxed);
+        self.handlers.forget(py, self.ticket, self.request.get());
+    }
+}
+
+#[pymethods]
+impl Run {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.step(py, None)
+    }
+
+    fn send<'py>(&self, py: Python<'py>, _value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.step(py, None)?.ok_or_else(|| PyStopIteration::new_err(()))
+    }
+
+    #[pyo3(signature = (error, value = None, _trace = None))]
+    fn throw<'py>(
+        &self,
+        error: Bound<'py, PyAny>,
+        value: Option<Bound<'py, PyAny>>,
+        _trace: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = error.py();
+        let thrown = PyErr::from_value(value.unwrap_or(error));
+        self.step(py, Some(thrown))?.ok_or_else(|| PyStopIteration::new_err(()))
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        match self.step(py, Some(PyGeneratorExit::new_err(()))) {
+            Ok(Some(_)) => Err(PyRuntimeError::new_err("the handler waits for something while it is being closed")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What asyncio shows of a coroutine (`cr_frame`, `cr_code`, `__qualname__`, …) is the handler's.
+    fn __getattr__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        match &self.coroutine {
+            Some(coroutine) => coroutine.bind(name.py()).getattr(name),
+            None => Err(PyAttributeError::new_err(name.clone().unbind())),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.request)?;
+        visit.call(&self.coroutine)?;
+        match self.stream.try_lock() {
+            Ok(stream) => stream.as_ref().map_or(Ok(()), |stream| stream.traverse(&visit)),
+            Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A body that a handler streams: pieces of a generator, pushed as long as there is room.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use cello_kernel::{Answer, Broken, Content, Source};
+use pyo3::PyTraverseError;
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError};
+use pyo3::gc::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::coroutine::{self, Step};
+use crate::dispatch::Handlers;
+use crate::outflow::{Outflow, Outlet};
+
+/// The state of one streamed body.
+pub(crate) struct Stream {
+    handlers: Arc<Handlers>,
+    ticket: u64,
+    /// Held back until there is something to send or to wait for: what fails before is an error like any other.
+    head: Option<Answer>,
+    iterator: Py<PyAny>,
+    is_async: bool,
+    flow: Arc<Outflow>,
+    awaited: Option<Awaited>,
+}
+
+struct Awaited {
+    iterator: Py<PyAny>,
+    what: What,
+}
+
+enum What {
+    Piece,
+    Room,
+    /// The generator's end, which was asked for because of this.
+    Close(PyErr),
+}
+
+/// The head of a body that is not sent (RFC 9110 §9.3.2): nothing is asked of its generator, which may close itself.
+pub(crate) fn head_alone(mut head: Answer, iterable: &Bound<'_, PyAny>) -> PyResult<Answer> {
+    let py = iterable.py();
+    if let Some(close) = iterable.getattr_opt(intern!(py, "close"))? {
+        close.call0()?;
+    }
+    head.body = Content::Pulled(Box::new(Unsent));
+    Ok(head)
+}
+
+/// A body of unknown length that nobody asks for.
+#[derive(Debug)]
+struct Unsent;
+
+impl Source for Unsent {
+    fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        Poll::Ready(None)
+    }
+
+    fn remaining_bytes(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// What one step came to.
+pub(crate) enum Progress<'py> {
+    Waits(Bound<'py, PyAny>),
+    Complete,
+    Failed(PyErr),
+}
+
+impl Stream {
+    /// Takes the iterator that a handler returned, and the head that goes before its pieces.
+    ///
+    /// # Errors
+    /// What making an iterator of it raises.
+    pub(crate) fn new(
+        handlers: Arc<Handlers>,
+        ticket: u64,
+        mut head: Answer,
+        iterable: Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let py = iterable.py();
+        let is_async = iterable.hasattr(intern!(py, "__aiter__"))?;
+        let iterator =
+            if is_async { iterable.call_method0(intern!(py, "__aiter__"))? } else { iterable.try_iter()?.into_any() };
+        let (flow, outlet): (_, Outlet) = Outflow::new(handlers.clone(), ticket);
+        head.body = Content::Pulled(Box::new(outlet));
+        Ok(Self { handlers, ticket, head: Some(head), iterator: iterator.unbind(), is_async, flow, awaited: None })
+    }
+
+    /// The head, once, and not where the first step failed.
+    pub(crate) fn take_head(&mut self, progress: &Progress<'_>) -> Option<Answer> {
+        if matches!(progress, Progress::Failed(_)) { None } else { self.head.take() }
+    }
+
+    pub(crate) fn is_head_out(&self) -> bool {
+        self.head.is_none()
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.flow.is_abandoned()
+    }
+
+    /// Goes on until something has to be waited for.
+    pub(crate) fn step<'py>(&mut self, py: Python<'py>, mut thrown: Option<PyErr>) -> Progress<'py> {
+        loop {
+            let progress = match self.awaited.take() {
+                Some(awaited) => self.resume(py, awaited, thrown.take()),
+                None => self.ask(py),
+            };
+            match progress {
+                Ok(None) => {}
+                Ok(Some(Progress::Complete)) => {
+                    self.flow.complete();
+                    return Progress::Complete;
+                }
+                Ok(Some(progress)) => return progress,
+                Err(error) => {
+                    self.flow.break_off();
+                    return Progress::Failed(error);
+                }
+            }
+        }
+    }
+
+    /// Drives what is awaited; `None` where that is done.
+    fn resume<'py>(
+        &mut self,
+        py: Python<'py>,
+        awaited: Awaited,
+        thrown: Option<PyErr>,
+    ) -> PyResult<Option<Progress<'py>>> {
+        let iterator = awaited.iterator.bind(py);
+        let stepped = match thrown {
+            None => coroutine::resume(iterator),
+            Some(error) => coroutine::throw(iterator, error),
+        };
+        match (stepped, awaited.what) {
+            (Ok(Step::Yielded(what_for)), what) => {
+                self.awaited = Some(Awaited { iterator: awaited.iterator, what });
+                Ok(Some(Progress::Waits(what_for)))
+            }
+            (Ok(Step::Returned(piece)), What::Piece) => self.push(&piece).map(|()| None),
+            (Ok(Step::Returned(_)), What::Room) => Ok(None),
+            (Ok(Step::Returned(_)), What::Close(reason)) => Err(reason),
+            (Err(error), What::Piece) if error.is_instance_of::<PyStopAsyncIteration>(py) => {
+                Ok(Some(Progress::Complete))
+            }
+            (Err(error), What::Room) => self.close(py, error).map(|()| None),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Asks for the next piece, or for room.
+    fn ask<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Progress<'py>>> {
+        if self.flow.is_abandoned() {
+            let reason = py.import(intern!(py, "asyncio"))?.getattr(intern!(py, "CancelledError"))?.call0()?;
+            return self.close(py, PyErr::from_value(reason)).map(|()| None);
+        }
+        if !self.flow.has_room() {
+            let iterator = self.handlers.waits.begin(py, &self.handlers.shared, self.ticket)?.unbind();
+            self.awaited = Some(Awaited { iterator, what: What::Room });
+            return Ok(None);
+        }
+        let generator = self.iterator.bind(py);
+        if self.is_async {
+            let awaitable = generator.call_method0(intern!(py, "__anext__"))?;
+            let iterator = awaitable.call_method0(intern!(py, "__await__"))?.unbind();
+            self.awaited = Some(Awaited { iterator, what: What::Piece });
+            return Ok(None);
+        }
+        match generator.try_iter()?.next() {
+            Some(piece) => self.push(&piece?).map(|()| None),
+            None => Ok(Some(Progress::Complete)),
+        }
+    }
+
+    /// Has the generator run what it does at its end, then fails for the reason given.
+    fn close(&mut self, py: Python<'_>, reason: PyErr) -> PyResult<()> {
+        let generator = self.iterator.bind(py);
+        let name = if self.is_async { intern!(py, "aclose") } else { intern!(py, "close") };
+        let Some(close) = generator.getattr_opt(name)? else { return Err(reason) };
+        let closing = close.call0()?;
+        if !self.is_async {
+            return Err(reason);
+        }
+        let iterator = closing.call_method0(intern!(py, "__await__"))?.unbind();
+        self.awaited = Some(Awaited { iterator, what: What::Close(reason) });
+        Ok(())
+    }
+
+    fn push(&self, piece: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Ok(bytes) = piece.cast::<PyBytes>() {
+            self.flow.push(bytes.as_bytes());
+        } else if let Ok(text) = piece.cast::<PyString>() {
+            self.flow.push(text.to_str()?.as_bytes());
+        } else if let Ok(buffer) = PyBuffer::<u8>::get(piece) {
+            self.flow.push(&buffer.to_vec(piece.py())?);
+        } else {
+            let kind = piece.get_type().fully_qualified_name()?;
+            return Err(PyTypeError::new_err(format!("a stream brought forth a {kind}: its pieces are str or bytes")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.iterator)?;
+        self.awaited.as_ref().map_or(Ok(()), |awaited| visit.call(&awaited.iterator))
+    }
+}

@@ -1,0 +1,82 @@
+"""Values that may be awaited: what a request holds is there already, and `await` gives the same value.
+
+So `request.json()` and `await request.json()` are both right. True, false and null have no such form: `await` of those
+is what `json_async()` is for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Self
+
+__all__ = [
+    "AwaitableBytes",
+    "AwaitableDict",
+    "AwaitableFloat",
+    "AwaitableInt",
+    "AwaitableList",
+    "AwaitableStr",
+    "awaitable",
+]
+
+
+class _Awaitable:
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self
+        yield
+
+
+class AwaitableBytes(_Awaitable, bytes):
+    """Bytes that may be awaited."""
+
+    __slots__ = ()
+
+
+class AwaitableStr(_Awaitable, str):
+    """Text that may be awaited."""
+
+    __slots__ = ()
+
+
+class AwaitableInt(_Awaitable, int):
+    """An integer that may be awaited."""
+
+    __slots__ = ()
+
+
+class AwaitableFloat(_Awaitable, float):
+    """A float that may be awaited."""
+
+    __slots__ = ()
+
+
+class AwaitableDict(_Awaitable, dict[str, Any]):
+    """A dict that may be awaited."""
+
+    __slots__ = ()
+
+
+class AwaitableList(_Awaitable, list[Any]):
+    """A list that may be awaited."""
+
+    __slots__ = ()
+
+
+_FORMS: dict[type, type] = {
+    dict: AwaitableDict,
+    list: AwaitableList,
+    str: AwaitableStr,
+    int: AwaitableInt,
+    float: AwaitableFloat,
+}
+
+
+def awaitable(value: Any) -> Any:
+    """The value in its awaitable form; True, False and None have none and stay what they are."""
+    form = _FORMS.get(type(value))
+    return value if form is None else form(value)
