@@ -38,9 +38,10 @@ pub(crate) fn protocol(limits: &Limits) -> http1::Builder {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(stream: TcpStream, protocol: &http1::Builder, service: HttpService) {
+pub(crate) async fn serve(stream: TcpStream, protocol: &http1::Builder, mut service: HttpService) {
     let watch = service.watch().clone();
     let wire = Wire::new(stream, watch.clone());
+    service.tie(wire.tether());
     let mut connection = protocol.serve_connection(TokioIo::new(wire.clone()), service);
     let mut was_told_to_close = false;
     let has_unread_bytes = poll_fn(|context| {

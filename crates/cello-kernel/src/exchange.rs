@@ -14,6 +14,7 @@ use crate::body::{BodyError, BufferedBody};
 use crate::inflow::{Arriving, Inflow};
 use crate::request_id::RequestId;
 use crate::router::{Params, RouteId};
+use crate::wire::Tether;
 
 /// One request, whole and within its limits.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Exchange {
     /// Its identity in logs and errors.
     pub id: RequestId,
     body: OnceLock<Received>,
+    tether: Tether,
 }
 
 /// The body of a request.
@@ -39,8 +41,8 @@ enum Received {
 
 impl Exchange {
     /// A request whose head is known; its body is read next, if it has one.
-    pub(crate) fn new(head: Parts, route: RouteId, params: Option<Params>) -> Self {
-        Self { head, route, params, id: RequestId::default(), body: OnceLock::new() }
+    pub(crate) fn new(head: Parts, route: RouteId, params: Option<Params>, tether: Tether) -> Self {
+        Self { head, route, params, id: RequestId::default(), body: OnceLock::new(), tether }
     }
 
     /// The body, where it was read before the application was asked, or what [`Exchange::read_body`] has read.
@@ -58,6 +60,11 @@ impl Exchange {
             Some(Received::Arriving(arriving)) => arriving.poll_piece(context),
             _ => Poll::Ready(None),
         }
+    }
+
+    /// Whether the client has closed its end of the connection, or the connection is over.
+    pub fn is_cut(&self) -> bool {
+        self.tether.is_cut()
     }
 
     /// Whether the body is still on its way.

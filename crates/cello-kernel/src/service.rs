@@ -24,16 +24,23 @@ use crate::problem::Problem;
 use crate::router::{Found, Params, RouteId};
 use crate::server::{RouteSettings, State};
 use crate::watch::{Expired, Phase, Watch};
+use crate::wire::Tether;
 
 /// Answers the requests of one connection.
 pub(crate) struct HttpService {
     server: Arc<State>,
     watch: Arc<Watch>,
+    tether: Tether,
 }
 
 impl HttpService {
     pub(crate) fn new(server: Arc<State>, watch: Arc<Watch>) -> Self {
-        Self { server, watch }
+        Self { server, watch, tether: Tether::default() }
+    }
+
+    /// Ties the requests to their connection.
+    pub(crate) fn tie(&mut self, tether: Tether) {
+        self.tether = tether;
     }
 
     pub(crate) fn watch(&self) -> &Arc<Watch> {
@@ -126,7 +133,7 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
             Ok((route, params)) => (route, params, None),
             Err(denial) => (RouteId::default(), None, Some(denial)),
         };
-        let exchange = Arc::new(Exchange::new(head, route, params));
+        let exchange = Arc::new(Exchange::new(head, route, params, self.tether.clone()));
         let begun = catch_unwind(AssertUnwindSafe(|| match denial {
             None => self.answer(&exchange, incoming),
             Some(denial) => Begun::Answered(self.deny(&exchange, &incoming, denial)),

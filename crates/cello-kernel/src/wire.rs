@@ -1,10 +1,12 @@
 //! A connection's bytes: reported to the watch, and sent together where several answers are ready at once.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -20,7 +22,8 @@ const HELD_BYTES: usize = 8 << 10;
 #[derive(Clone)]
 pub(crate) struct Wire(Arc<Mutex<Ends>>);
 
-struct Ends {
+#[derive(Debug)]
+pub(crate) struct Ends {
     stream: TcpStream,
     watch: Arc<Watch>,
     held: Vec<u8>,
@@ -33,6 +36,10 @@ impl Wire {
         Self(Arc::new(Mutex::new(Ends { stream, watch, held: Vec::new(), is_complete: true })))
     }
 
+    pub(crate) fn tether(&self) -> Tether {
+        Tether(Arc::downgrade(&self.0))
+    }
+
     /// Sends what is held.
     pub(crate) fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.ends().poll_send(context)
@@ -40,6 +47,23 @@ impl Wire {
 
     fn ends(&self) -> MutexGuard<'_, Ends> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request's tie to its connection, which it does not keep open.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tether(Weak<Mutex<Ends>>);
+
+impl Tether {
+    /// Whether the client has closed its end, or the connection is over. Asks the operating system, so that it is true
+    /// even while a handler keeps the thread from reading.
+    pub(crate) fn is_cut(&self) -> bool {
+        let Some(ends) = self.0.upgrade() else { return true };
+        let ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
+        match SockRef::from(&ends.stream).peek(&mut [MaybeUninit::uninit()]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 }
 

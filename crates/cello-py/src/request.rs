@@ -113,6 +113,11 @@ impl Request {
         reading::read_async(slf, Kind::Json)
     }
 
+    /// Whether the client has left: it closed its end, or the connection is over.
+    fn disconnected(&self) -> bool {
+        self.exchange.is_cut()
+    }
+
     /// The body in the pieces in which it arrives, where the route streams it; else in one.
     fn stream(slf: Py<Self>) -> BodyPieces {
         BodyPieces::new(slf)

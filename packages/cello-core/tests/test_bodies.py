@@ -272,6 +272,39 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_ends_the_handler(serve: 
     assert (stopped.exit_code, stopped.stderr) == (0, "")
 
 
+def test_a_handler_can_ask_whether_its_client_has_left(serve: Serve) -> None:
+    server = serve("""
+        import sys
+        from cello import App
+
+        app = App()
+        seen = []
+
+        @app.get("/stays")
+        def stays(request):
+            return request.disconnected()
+
+        @app.get("/leaves")
+        def leaves(request):
+            print("begun", flush=True)
+            while not request.disconnected():
+                pass
+            seen.append(request)
+            return "never read"
+
+        @app.get("/seen")
+        def get_seen(request):
+            return [request.disconnected() for request in seen]
+
+        app.run()
+    """)
+    assert server.get("/stays").json() is False
+    with server.connect() as client:
+        client.sendall(b"GET /leaves HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert server.next_line() == "begun"
+    assert server.get("/seen").json() == [True]
+
+
 def test_a_def_handler_cannot_stream_a_body(tmp_path: Path) -> None:
     stopped = run_source(
         tmp_path,

@@ -76,6 +76,8 @@ class Request:
         """`text()`, to be awaited."""
     def json_async(self) -> Awaitable[Any]:
         """`json()`, to be awaited."""
+    def disconnected(self) -> bool:
+        """Whether the client has left: it closed its end, or the connection is over."""
     def stream(self) -> AsyncIterator[bytes]:
         """The body in the pieces in which it arrives, where the route streams it; else in one."""
 
