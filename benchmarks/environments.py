@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from ctypes.util import find_library
 from pathlib import Path
 
 import postgresql
@@ -71,6 +72,12 @@ def build_postgresql() -> None:
     """Install PostgreSQL from the system's packages where it is missing."""
     if not postgresql.programs():
         install("postgresql")
+
+
+def build_libuv() -> None:
+    """Install the library that socketify's wheel expects from the system's packages where it is missing."""
+    if not find_library("uv"):
+        install("libuv1")
 
 
 def install(package: str) -> None:
@@ -162,6 +169,8 @@ def build(peer: Peer, *, upgrade: bool = False) -> None:
     elif peer.name == "cello":
         build_cello(peer, upgrade=upgrade)
     elif peer.packages:
+        if peer.name == "socketify":
+            build_libuv()
         build_peer(peer, upgrade=upgrade)
 
 

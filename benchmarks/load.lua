@@ -1,12 +1,17 @@
 -- What wrk sends, and the one line of JSON that it prints at its end.
--- Arguments: how many requests to pipeline, how many answers to stop after (0: at the end of the time), then the
--- further paths to alternate with that of the address.
+-- Arguments: how many requests to pipeline, how many answers to stop after (0: at the end of the time), the file whose
+-- bytes to send by POST (nothing: GET without a body), then the further paths to alternate with that of the address.
 
 function init(arguments)
   local depth, limit = tonumber(arguments[1]), tonumber(arguments[2])
-  if depth > 1 or #arguments > 2 then
+  if arguments[3] ~= "" then
+    local file = assert(io.open(arguments[3], "rb"))
+    wrk.method, wrk.body = "POST", file:read("*a")
+    file:close()
+  end
+  if depth > 1 or #arguments > 3 then
     local batches = { string.rep(wrk.format("GET"), depth) }
-    for index = 3, #arguments do
+    for index = 4, #arguments do
       batches[#batches + 1] = string.rep(wrk.format("GET", arguments[index]), depth)
     end
     local turn = 0

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,18 +27,22 @@ class Answer:
     content_type: str
     body: bytes
     took_s: float
+    has_length: bool
 
 
-def fetch(port: int, path: str, timeout_s: float = 5) -> Answer:
-    """Send one request on a connection of its own."""
+def fetch(
+    port: int, path: str, timeout_s: float = 5, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+) -> Answer:
+    """Send one request on a connection of its own; with a body, by POST."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     began = time.perf_counter()
     try:
-        connection.request("GET", path)
+        connection.request("POST" if body else "GET", path, body=body or None, headers=headers or {})
         response = connection.getresponse()
-        body = response.read()
+        answered = response.read()
         took_s = time.perf_counter() - began
-        return Answer(response.status, response.getheader("content-type", ""), body, took_s)
+        content_type = response.getheader("content-type", "")
+        return Answer(response.status, content_type, answered, took_s, "content-length" in response.headers)
     finally:
         connection.close()
 

@@ -19,7 +19,8 @@ MEASURED_PATHS = ("crates", "packages/cello-core", "Cargo.toml", "Cargo.lock", "
 WRITTEN_PATHS = (":!benchmarks/results", ":!benchmarks/RESULTS.md")
 SHOWN_PACKAGES = (
     *("cello-core", "django-bolt", "django", "granian", "blacksheep", "fastapi", "starlette", "pydantic", "uvicorn"),
-    *("robyn", "cello-framework", "uvloop", "rloop", "httptools", "orjson", "msgspec", "asyncpg"),
+    *("robyn", "socketify", "cello-framework", "uvloop", "rloop", "httptools", "orjson", "msgspec"),
+    *("python-multipart", "asyncpg"),
 )
 
 

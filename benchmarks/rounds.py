@@ -13,7 +13,7 @@ from peers import CACHE, HERE, Peer
 from postgresql import PostgreSQL
 from processes import MeasurementError, Server, core_busy_s
 from record import ImportCost, Memory, Remark, Sample, Start
-from workloads import Workload, verify
+from workloads import Surroundings, Workload, verify
 
 FIRST_PORT = 28000
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -60,12 +60,12 @@ class Run:
 
     def measure(self) -> None:
         """Measure everything in the plan."""
-        for spinners, has_database in sorted({workload.surroundings for workload in self.plan.workloads}):
-            workloads = [each for each in self.plan.workloads if each.surroundings == (spinners, has_database)]
+        for surroundings in sorted({workload.surroundings for workload in self.plan.workloads}):
+            workloads = [each for each in self.plan.workloads if each.surroundings == surroundings]
             try:
-                if has_database:
+                if surroundings.has_database:
                     self._start_database()
-                self._start_all(workloads, spinners)
+                self._start_all(workloads, surroundings)
                 for number in range(self.plan.rounds):
                     for workload in workloads:
                         self._measure_round(number, workload)
@@ -92,12 +92,12 @@ class Run:
             # Every server is then seen to be without it.
             say(str(error))
 
-    def _start_all(self, workloads: list[Workload], spinners: int) -> None:
+    def _start_all(self, workloads: list[Workload], surroundings: Surroundings) -> None:
         for index, peer in enumerate(self.plan.peers):
             wanted = [workload for workload in workloads if self._wants(peer, workload)]
             if not wanted:
                 continue
-            server = self._server(peer, FIRST_PORT + index, spinners)
+            server = self._server(peer, FIRST_PORT + index, surroundings)
             self.servers[peer.name] = server
             try:
                 server.start()
@@ -117,13 +117,13 @@ class Run:
             "resident_bytes": server.resident_bytes(),
             "processes": len(server.pids()),
         }
-        # The first start is the one with neither busy threads nor a database.
+        # The first start is the one with nothing beside it.
         self.starts.setdefault(server.name, start)
         say(f"{server.name} is up in {server.ready_s:.2f} s, {start['resident_bytes'] / 1e6:.0f} MB")
 
-    def _server(self, peer: Peer, port: int, spinners: int) -> Server:
-        variables = {"BENCH_PORT": str(port), "BENCH_SPIN": str(spinners), "PYTHONDONTWRITEBYTECODE": "1"}
-        variables["BENCH_DATABASE"] = self.database.url
+    def _server(self, peer: Peer, port: int, surroundings: Surroundings) -> Server:
+        variables = {"BENCH_PORT": str(port), "PYTHONDONTWRITEBYTECODE": "1", "BENCH_DATABASE": self.database.url}
+        variables |= {"BENCH_SPIN": str(surroundings.spinners), "BENCH_NEIGHBOURS": str(surroundings.neighbours)}
         command = peer.command_line(port, self.plan.cello_python)
         log = CACHE / "logs" / f"{peer.name}.log"
         return Server(peer.name, command, os.environ | variables, HERE / "apps", port, SERVER_CORE, log)
@@ -188,6 +188,8 @@ class Run:
             duration_s=duration_s,
             connections=workload.connections,
             pipeline=workload.pipeline,
+            headers=workload.sent_headers,
+            body=workload.sent_body,
         )
 
     def _sample(self, number: int, server: Server, workload: Workload) -> Sample:
@@ -232,7 +234,7 @@ class Run:
         }
 
     def _measure_memory(self, subject: Peer) -> None:
-        server = self._server(subject, FIRST_PORT, spinners=0)
+        server = self._server(subject, FIRST_PORT, Surroundings())
         try:
             server.start()
             self.memory = measure_memory(server, LOAD_CORE)

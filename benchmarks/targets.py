@@ -6,13 +6,14 @@ from statistics import median
 from typing import Literal
 
 from record import Record, Sample
-from workloads import SHAPES
+from workloads import SHAPES, WORKLOADS
 
 MEGABYTE = 1_000_000
 START_LIMIT_MB, GROWTH_LIMIT_MB = 45, 2
 IMPORT_LIMIT_MS = 50
 SHAPE_TOLERANCE = 0.05
 FEWEST_ROUNDS_TO_TRIM = 5
+AHEAD_OF_EVERY_PEER = ("param", "query", "upload", "stream")
 
 Figure = Literal["cpu_us", "p99_us"]
 
@@ -131,6 +132,9 @@ def verdicts(record: Record) -> list[Verdict]:
     since: list[Verdict] = []
     if "suspend" in record["workloads"]:
         since.append(of_bare_hyper(record, "suspend", 0.70, "a handler that suspends once"))
+    for name in AHEAD_OF_EVERY_PEER:
+        if name in record["workloads"]:
+            since.append(ahead(record, name, peers, f"{WORKLOADS[name].title}: ahead of every peer"))
     if "database" in record["workloads"]:
         rivals = ["granian-rsgi", "granian-fastapi", "django-bolt", "uvicorn-fastapi"]
         since.append(ahead(record, "database", rivals, "one row of a database: ahead of every peer that has one"))

@@ -4,28 +4,42 @@ import http.client
 import json
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 
+from bodies import ARTICLES, BOUNDARY, FILE_BYTES, ORDER, RECEIPT, STREAMED, UPLOAD, compact
 from processes import MeasurementError, Server, fetch
 
 HELLO = b'{"message":"Hello, World!"}'
 ROW = b'{"id":1,"message":"Hello, World!"}'
+NEIGHBOURS, LAST_NEIGHBOUR = 300, "/section299/7/details"
+LONGEST_SHOWN_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Surroundings:
+    """What a server is started beside: busy threads in it, a database, and routes that are not asked for."""
+
+    spinners: int = 0
+    has_database: bool = False
+    neighbours: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One request under one kind of load."""
+    """One request under one kind of load. With a body to send, it is a POST."""
 
     name: str
     title: str
     path: str
     body: bytes = HELLO
     content_type: str = "application/json"
+    is_streamed: bool = False
+    sent_headers: dict[str, str] = field(default_factory=dict[str, str])
+    sent_body: bytes = b""
     connections: int = 64
     pipeline: int = 1
-    spinners: int = 0
-    has_database: bool = False
+    surroundings: Surroundings = Surroundings()
     slowest_answer_s: float = 0.0
     duration_factor: int = 1
     is_for_subject_only: bool = False
@@ -34,11 +48,6 @@ class Workload:
     def has_latency(self) -> bool:
         """Tell whether wrk's latencies mean anything: its correction of them breaks where requests are pipelined."""
         return self.pipeline == 1
-
-    @property
-    def surroundings(self) -> tuple[int, bool]:
-        """What a server is started beside: busy threads in it, and a database."""
-        return self.spinners, self.has_database
 
 
 WORKLOADS = {
@@ -56,6 +65,47 @@ WORKLOADS = {
             connections=1000,
             slowest_answer_s=0.05,
             duration_factor=2,
+        ),
+        Workload(
+            "param",
+            f"a path parameter behind {NEIGHBOURS} other routes",
+            "/users/42",
+            body=b'{"id":42,"name":"User 42"}',
+            surroundings=Surroundings(neighbours=NEIGHBOURS),
+        ),
+        Workload(
+            "query",
+            "three query parameters and a header",
+            "/search?q=rust%20web&page=2&limit=20",
+            body=b'{"q":"rust web","page":2,"limit":20,"client":"bench"}',
+            sent_headers={"X-Client": "bench"},
+        ),
+        Workload(
+            "upload",
+            "a form with a file of 1 MiB",
+            "/upload",
+            body=compact({"filename": "blob.bin", "size": FILE_BYTES}),
+            sent_headers={"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
+            sent_body=UPLOAD,
+            connections=8,
+        ),
+        Workload(
+            "stream",
+            "100 chunks of 1 KiB from an async generator",
+            "/stream",
+            body=STREAMED,
+            content_type="text/plain",
+            is_streamed=True,
+            connections=16,
+        ),
+        Workload("out_64k", "64 KiB of JSON", "/articles", body=ARTICLES),
+        Workload(
+            "in_1k",
+            "1 KiB of JSON to parse",
+            "/orders",
+            body=RECEIPT,
+            sent_headers={"Content-Type": "application/json"},
+            sent_body=ORDER,
         ),
         Workload("shape_hello", "hello beside the other shapes", "/", is_for_subject_only=True),
         Workload(
@@ -76,12 +126,18 @@ WORKLOADS = {
         Workload(
             "shape_parameter",
             "a path parameter",
-            "/users/someone-or-other",
+            "/people/someone-or-other",
             body=b'{"user":"someone-or-other"}',
             is_for_subject_only=True,
         ),
-        Workload("database", "one row of a database", "/row", body=ROW, has_database=True),
-        Workload("spin8", "hello from `def` beside eight busy Python threads", "/", spinners=8, duration_factor=3),
+        Workload("database", "one row of a database", "/row", body=ROW, surroundings=Surroundings(has_database=True)),
+        Workload(
+            "spin8",
+            "hello from `def` beside eight busy Python threads",
+            "/",
+            surroundings=Surroundings(spinners=8),
+            duration_factor=3,
+        ),
     )
 }
 SHAPES = ("shape_text", "shape_numbers", "shape_parameter")
@@ -93,7 +149,8 @@ def verify(server: Server, workload: Workload) -> str:
     Errors: MeasurementError where the answer is not the workload's.
     """
     try:
-        answer = fetch(server.port, workload.path)
+        verify_neighbours(server, workload)
+        answer = fetch(server.port, workload.path, headers=workload.sent_headers, body=workload.sent_body)
         bodies = [answer.body]
         if workload.pipeline > 1:
             bodies += fetch_pipelined(server.port, workload.path, workload.pipeline)
@@ -105,8 +162,16 @@ def verify(server: Server, workload: Workload) -> str:
         raise MeasurementError(f"{workload.path} has content type {answer.content_type!r}")
     if answer.took_s < workload.slowest_answer_s:
         raise MeasurementError(f"{workload.path} answered after {answer.took_s * 1000:.0f} ms")
-    verify_spinners(server, workload.spinners)
+    if workload.is_streamed and answer.has_length:
+        raise MeasurementError(f"{workload.path} has a content-length, so it was not streamed")
+    verify_spinners(server, workload.surroundings.spinners)
     return next((note for body in bodies if (note := compare(body, workload))), "")
+
+
+def verify_neighbours(server: Server, workload: Workload) -> None:
+    """Ask the last of the routes that the workload wants beside its own."""
+    if workload.surroundings.neighbours and fetch(server.port, LAST_NEIGHBOUR).status != 200:
+        raise MeasurementError(f"{LAST_NEIGHBOUR} is no route, so {workload.path} does not stand behind the others")
 
 
 def verify_spinners(server: Server, wanted: int, patience_s: float = 5) -> None:
@@ -128,7 +193,12 @@ def compare(body: bytes, workload: Workload) -> str:
         is_same = False
     if not is_same:
         raise MeasurementError(f"{workload.path} answered {body[:80]!r}")
-    return f"answers {body.decode()} instead of {workload.body.decode()}"
+    return f"answers {shown(body)} instead of {shown(workload.body)}"
+
+
+def shown(body: bytes) -> str:
+    """Show a body, or its size where it is long."""
+    return body.decode() if len(body) <= LONGEST_SHOWN_BYTES else f"{len(body):,} bytes"
 
 
 def fetch_pipelined(port: int, path: str, depth: int) -> list[bytes]:

@@ -5,6 +5,8 @@
 import asyncio
 import os
 
+import answers
+import neighbours
 import row
 import spin
 from cello import App, Request
@@ -45,6 +47,18 @@ async def sleep(request: Request) -> dict[str, str]:
     return {"message": "Hello, World!"}
 
 
+@app.get("/articles")
+def articles(request: Request) -> list[dict[str, object]]:
+    """Answer with 64 KiB of JSON."""
+    return answers.ARTICLES
+
+
+@app.post("/orders")
+def order(request: Request) -> dict[str, object]:
+    """Answer from fields of a body of JSON."""
+    return answers.receipt(request.json())
+
+
 @app.get("/text")
 def text(request: Request) -> str:
     """Answer with text where hello answers with JSON."""
@@ -57,10 +71,21 @@ def numbers(request: Request) -> dict[str, object]:
     return {"id": 42, "x": 0.5, "all": [1, 2]}
 
 
+@app.get("/people/{name}")
+def person(request: Request) -> dict[str, str]:
+    """Answer with a path parameter where hello answers with a constant."""
+    return {"user": request.params["name"]}
+
+
+for path in neighbours.paths():
+    app.get(path)(hello)
+
+
 @app.get("/users/{id}")
-def user(request: Request) -> dict[str, str]:
-    """Answer from a path parameter."""
-    return {"user": request.params["id"]}
+def user(request: Request) -> dict[str, object]:
+    """Answer from a path parameter that is a number."""
+    number = int(request.params["id"])
+    return {"id": number, "name": f"User {number}"}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import asyncio
 import os
 from typing import Any
 
+import answers
+import neighbours
 import spin
 from cello import App
 
@@ -37,6 +39,40 @@ async def sleep(request: Any) -> dict[str, str]:
     """Answer after 50 ms."""
     await asyncio.sleep(0.05)
     return {"message": "Hello, World!"}
+
+
+@app.get("/search")
+def search(request: Any) -> dict[str, Any]:
+    """Answer from three query parameters and a header."""
+    return {
+        "q": request.get_query_param("q"),
+        "page": request.get_query_int("page"),
+        "limit": request.get_query_int("limit"),
+        "client": request.get_header("x-client"),
+    }
+
+
+@app.get("/articles")
+def articles(request: Any) -> list[dict[str, Any]]:
+    """Answer with 64 KiB of JSON."""
+    return answers.ARTICLES
+
+
+@app.post("/orders")
+def order(request: Any) -> dict[str, Any]:
+    """Answer from fields of a body of JSON."""
+    return answers.receipt(request.json())
+
+
+for path in neighbours.paths():
+    app.get(path)(hello)
+
+
+@app.get("/users/{id}")
+def user(request: Any) -> dict[str, Any]:
+    """Answer from a path parameter that is a number."""
+    number = int(request.params["id"])
+    return {"id": number, "name": f"User {number}"}
 
 
 if __name__ == "__main__":

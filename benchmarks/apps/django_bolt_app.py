@@ -3,8 +3,11 @@
 
 import asyncio
 import sys
+from typing import Annotated
 
+import answers
 import django
+import neighbours
 import row
 import spin
 from django.conf import settings
@@ -18,11 +21,17 @@ settings.configure(
     USE_TZ=True,
     INSTALLED_APPS=["django_bolt"],
     BOLT_API=[f"{__name__}:api"],
+    # Without it a form may have 1 MiB, which is what the file alone has.
+    BOLT_MAX_UPLOAD_SIZE=8 << 20,
     LOGGING_CONFIG=None,
 )
 django.setup()
 
-from django_bolt import BoltAPI  # noqa: E402  (it reads the settings when imported)
+# They read the settings when imported.
+from django_bolt import BoltAPI  # noqa: E402
+from django_bolt.datastructures import UploadFile  # noqa: E402
+from django_bolt.param_functions import Body, File, Header  # noqa: E402
+from django_bolt.responses import StreamingResponse  # noqa: E402
 
 urlpatterns: list[object] = []
 api = BoltAPI(enable_logging=False, compression=False)
@@ -62,6 +71,46 @@ async def sleep() -> dict:
     """Answer after 50 ms."""
     await asyncio.sleep(0.05)
     return {"message": "Hello, World!"}
+
+
+@api.get("/search")
+def search(q: str, page: int, limit: int, client: Annotated[str, Header(alias="x-client")]) -> dict:
+    """Answer from three query parameters and a header."""
+    return {"q": q, "page": page, "limit": limit, "client": client}
+
+
+@api.post("/upload")
+def upload(file: Annotated[UploadFile, File()]) -> dict:
+    """Answer from a form with a file."""
+    return {"filename": file.filename, "size": file.size}
+
+
+@api.get("/stream")
+async def stream() -> StreamingResponse:
+    """Answer with a stream."""
+    return StreamingResponse(answers.chunks(), media_type="text/plain")
+
+
+@api.get("/articles")
+def articles() -> list:
+    """Answer with 64 KiB of JSON."""
+    return answers.ARTICLES
+
+
+@api.post("/orders")
+def order(sent: Annotated[dict, Body()]) -> dict:
+    """Answer from fields of a body of JSON."""
+    return answers.receipt(sent)
+
+
+for path in neighbours.paths():
+    api.get(path)(hello)
+
+
+@api.get("/users/{number}")
+def user(number: int) -> dict:
+    """Answer from a path parameter that is a number."""
+    return {"id": number, "name": f"User {number}"}
 
 
 if __name__ == "__main__":

@@ -7,10 +7,14 @@ The return type makes pydantic write the JSON in native code, which FastAPI docu
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Annotated, Any
 
+import answers
+import neighbours
 import row
 import spin
-from fastapi import FastAPI
+from fastapi import FastAPI, Header, Request, UploadFile
+from fastapi.responses import StreamingResponse
 
 
 @asynccontextmanager
@@ -53,6 +57,46 @@ async def sleep() -> dict[str, str]:
     """Answer after 50 ms."""
     await asyncio.sleep(0.05)
     return {"message": "Hello, World!"}
+
+
+@app.get("/search")
+async def search(q: str, page: int, limit: int, x_client: Annotated[str, Header()]) -> dict[str, str | int]:
+    """Answer from three query parameters and a header."""
+    return {"q": q, "page": page, "limit": limit, "client": x_client}
+
+
+@app.post("/upload")
+async def upload(file: UploadFile) -> dict[str, str | int]:
+    """Answer from a form with a file."""
+    return {"filename": file.filename, "size": file.size}
+
+
+@app.get("/stream")
+async def stream() -> StreamingResponse:
+    """Answer with a stream."""
+    return StreamingResponse(answers.chunks(), media_type="text/plain")
+
+
+@app.get("/articles")
+async def articles() -> list[dict[str, Any]]:
+    """Answer with 64 KiB of JSON."""
+    return answers.ARTICLES
+
+
+@app.post("/orders")
+async def order(request: Request) -> dict[str, str | int]:
+    """Answer from fields of a body of JSON."""
+    return answers.receipt(await request.json())
+
+
+for path in neighbours.paths():
+    app.get(path)(hello_async)
+
+
+@app.get("/users/{number}")
+async def user(number: int) -> dict[str, str | int]:
+    """Answer from a path parameter that is a number."""
+    return {"id": number, "name": f"User {number}"}
 
 
 spin.start()
