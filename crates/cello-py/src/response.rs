@@ -6,7 +6,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::json;
 
@@ -121,7 +121,11 @@ pub(crate) enum Returned {
 /// # Errors
 /// TypeError for a value that is no answer.
 pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Returned> {
-    if value.hasattr("__anext__")? || value.hasattr("__next__")? {
+    let is_plain = value.is_exact_instance_of::<PyDict>()
+        || value.is_exact_instance_of::<PyList>()
+        || value.is_exact_instance_of::<PyString>()
+        || value.is_exact_instance_of::<Response>();
+    if !is_plain && (value.hasattr("__anext__")? || value.hasattr("__next__")?) {
         return Ok(Returned::Stream { head: with_type(Bytes::new(), &TEXT), iterator: value.clone().unbind() });
     }
     whole(value).map(Returned::Whole)
