@@ -21,7 +21,7 @@ use crate::wire::Tether;
 pub struct Exchange {
     /// Method, target, version and header fields.
     pub head: Parts,
-    /// The route that answers.
+    /// The route that answers; [`NO_ROUTE`](crate::NO_ROUTE) where none does, and the kernel does.
     pub route: RouteId,
     /// What the route's path parameters matched.
     pub params: Option<Params>,

@@ -35,6 +35,6 @@ pub use limits::{Limits, Timeouts};
 pub use listener::{BindError, Listener};
 pub use problem::Problem;
 pub use request_id::RequestId;
-pub use router::{Found, Params, RouteConflict, RouteId, Router, parameter_names};
+pub use router::{Found, NO_ROUTE, Params, PathError, Pattern, RouteConflict, RouteId, Router};
 pub use server::{RouteSettings, Server, Settings};
 pub use service::panic_words;

@@ -21,7 +21,7 @@ use crate::exchange::{Exchange, Forgotten, Outcome, Reply};
 use crate::framing;
 use crate::inflow::Inflow;
 use crate::problem::Problem;
-use crate::router::{Found, Params, RouteId};
+use crate::router::{Found, NO_ROUTE, Params, RouteId};
 use crate::server::{RouteSettings, State};
 use crate::watch::{Expired, Phase, Watch};
 use crate::wire::Tether;
@@ -131,7 +131,7 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
         let (head, incoming) = request.into_parts();
         let (route, params, denial) = match self.admit(&head) {
             Ok((route, params)) => (route, params, None),
-            Err(denial) => (RouteId::default(), None, Some(denial)),
+            Err(denial) => (NO_ROUTE, None, Some(denial)),
         };
         let exchange = Arc::new(Exchange::new(head, route, params, self.tether.clone()));
         let begun = catch_unwind(AssertUnwindSafe(|| match denial {

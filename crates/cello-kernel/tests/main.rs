@@ -5,6 +5,7 @@ mod framing;
 mod limits;
 mod panics;
 mod protocol;
+mod routing;
 mod stop;
 mod support;
 mod timeouts;

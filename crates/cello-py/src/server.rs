@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cello_kernel::{AccessLog, RouteSettings, Router, Settings, parameter_names};
+use cello_kernel::{AccessLog, PathError, Pattern, RouteId, RouteSettings, Router, Settings};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -15,7 +15,12 @@ use crate::waits::Waits;
 
 create_exception!(cello._kernel, BindError, PyOSError, "An address cannot be listened on; the words say why.");
 
-create_exception!(cello._kernel, RouteError, PyValueError, "A route cannot be one: its words, and its index.");
+create_exception!(
+    cello._kernel,
+    RouteError,
+    PyValueError,
+    "A route cannot be one: its words, its index, and that of the route that has its place, or None."
+);
 
 /// A bound socket that a server is to accept on.
 #[pyclass(frozen, module = "cello._kernel")]
@@ -53,6 +58,8 @@ struct Route {
     takes_request: bool,
     streams_body: bool,
     body_limit_bytes: Option<usize>,
+    /// Of parameters by name, spelled as in a path.
+    constraints: Vec<(String, String)>,
 }
 
 /// What a server is made of, until it starts.
@@ -76,7 +83,7 @@ pub(crate) struct Server {
 impl Server {
     /// Prepare to serve `routes`.
     ///
-    /// Errors: RouteError with its words and the index of the route, for a path that cannot be one.
+    /// Errors: RouteError with its words and the index of the route, for a path that cannot be one or is taken.
     #[new]
     #[pyo3(signature = (event_loop, *, app, routes, hooks, access_log))]
     fn new(
@@ -91,12 +98,18 @@ impl Server {
         let mut plans = Vec::with_capacity(routes.len());
         let mut settings = Settings { access_log: access_log.then_some(AccessLog), ..Settings::default() };
         for (index, route) in routes.into_iter().enumerate() {
-            let Route { method, path, handler, is_async, takes_request, streams_body, body_limit_bytes } = route;
-            let refused = |words: String| RouteError::new_err((words, index));
-            let method = method.parse().map_err(|_| refused(format!("{method:?} is no HTTP method")))?;
-            router.add(method, &path).map_err(|conflict| refused(conflict.to_string()))?;
-            let names = parameter_names(&path).map(|name| PyString::intern(py, name).unbind()).collect();
-            plans.push(Plan { function: handler, is_async, takes_request, names });
+            let refused = |words: String, other: Option<RouteId>| RouteError::new_err((words, index, other));
+            let malformed = |error: PathError| refused(error.to_string(), None);
+            let mut pattern = Pattern::parse(&route.path).map_err(malformed)?;
+            for (name, constraint) in &route.constraints {
+                pattern.constrain(name, constraint).map_err(malformed)?;
+            }
+            let names = pattern.names().iter().map(|name| PyString::intern(py, name).unbind()).collect();
+            let method = route.method.parse();
+            let method = method.map_err(|_| refused(format!("{:?} is no HTTP method", route.method), None))?;
+            router.add(method, pattern).map_err(|conflict| refused(conflict.to_string(), Some(conflict.0)))?;
+            let Route { handler: function, is_async, takes_request, streams_body, body_limit_bytes, .. } = route;
+            plans.push(Plan { function, is_async, takes_request, names });
             settings.routes.push(RouteSettings { body_bytes: body_limit_bytes, streams_body });
         }
         let prepared = Prepared { router, plans, app, hooks, settings };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, mpsc};
 
-use cello_kernel::{Answer, Application, Content, Deferred, Exchange, Outcome, RouteId, Router};
+use cello_kernel::{Answer, Application, Content, Deferred, Exchange, Outcome, Pattern, RouteId, Router};
 use http::Method;
 use tokio::sync::oneshot;
 
@@ -66,7 +66,7 @@ struct Waiting {
 pub fn router() -> Router {
     let mut router = Router::default();
     for (expected, (method, path, _)) in ROUTES.into_iter().enumerate() {
-        let route: RouteId = router.add(method, path).expect("a route");
+        let route: RouteId = router.add(method, Pattern::parse(path).expect("a path")).expect("a route");
         assert_eq!(route, expected);
     }
     router

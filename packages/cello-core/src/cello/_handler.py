@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 from cello.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from inspect import Signature
     from typing import Any
 
-__all__ = ["Plan", "Route", "RouteOptions", "check_options", "compose", "where"]
+    from cello._kernel import RouteError
+    from cello._route_options import RouteOptions
 
-
-class RouteOptions(TypedDict, total=False):
-    """What a route may say beside its path and methods; each decorator of `App` takes them as keywords."""
-
-    #: The handler is called when the head is there, and takes the body while it arrives: `request.stream()`.
-    stream: bool
-    #: Bytes of a body; more is a 413. The default is that of the server, 10 MiB, and with `stream` none.
-    body_limit: int
-
-
-def check_options(options: RouteOptions, path: str) -> None:
-    """Checks what a decorator was given.
-
-    Errors: TypeError for an option that there is not or of another kind, ValueError for a size that is none.
-    """
-    from difflib import get_close_matches
-
-    known = RouteOptions.__annotations__
-    for name in options:
-        if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
-            raise TypeError(f"the route {path} has an option {name!r}, which nothing provides: {hint}")
-    limit: object = options.get("body_limit", 0)
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        raise TypeError(f"body_limit={limit!r} of the route {path} is no number of bytes")
-    if limit < 0:
-        raise ValueError(f"body_limit={limit!r} of the route {path} is no number of bytes: it is 0 or more")
+__all__ = ["Plan", "Route", "compose", "refused", "where"]
 
 
 class Route(NamedTuple):
@@ -62,20 +36,20 @@ class Plan(NamedTuple):
     takes_request: bool
     streams_body: bool
     body_limit_bytes: int | None
+    #: Parameters' names and what they are constrained to, spelled as in a path.
+    constraints: tuple[tuple[str, str], ...] = ()
 
 
 def compose(routes: Iterable[Route]) -> list[Plan]:
     """Settles how each handler is called.
 
-    Errors: StartError for a handler with parameters that nothing provides, and for a method and path registered twice.
+    Errors: StartError for a handler with parameters that nothing provides, and for a constraint that is none.
     """
     import inspect
 
-    plans: dict[tuple[str, str], Plan] = {}
-    for method, path, handler, options in routes:
-        first = plans.get((method, path))
-        if first is not None:
-            raise StartError(f"{method} {path} has two handlers: {where(first.handler)} and {where(handler)}")
+    plans: list[Plan] = []
+    for route in routes:
+        method, path, handler, options = route
         called = handler if inspect.isroutine(handler) else getattr(type(handler), "__call__", handler)  # noqa: B004 - the method itself is wanted
         is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
         takes_request = _takes_request(inspect.signature(handler), handler, f"{method} {path}")
@@ -86,8 +60,37 @@ def compose(routes: Iterable[Route]) -> list[Plan]:
                 "streamed: make it an async def, or leave stream=True out"
             )
         body_limit_bytes = options.get("body_limit")
-        plans[method, path] = Plan(method, path, handler, is_async, takes_request, streams_body, body_limit_bytes)
-    return list(plans.values())
+        constraints = _constraints(route)
+        plans.append(Plan(method, path, handler, is_async, takes_request, streams_body, body_limit_bytes, constraints))
+    return plans
+
+
+def refused(error: RouteError, plans: Sequence[Plan]) -> StartError:
+    """What the kernel has against a route, with its handler; of two that answer the same requests, with both."""
+    words, index, other = error.args
+    plan = plans[index]
+    if other is None:
+        return StartError(f"{words}: {where(plan.handler)}")
+    first = plans[other]
+    same = "" if first.path == plan.path else f", since it answers what {first.method} {first.path} answers"
+    return StartError(
+        f"{plan.method} {plan.path} has two handlers{same}: {where(first.handler)} and {where(plan.handler)}"
+    )
+
+
+def _constraints(route: Route) -> tuple[tuple[str, str], ...]:
+    given = route.options.get("constraints")
+    if not given:
+        return ()
+    from cello.routing import Constraint
+
+    for name, constraint in given.items():
+        if not isinstance(constraint, Constraint):
+            raise StartError(
+                f"{constraint!r} is no constraint for {name!r} of {route.method} {route.path}: "
+                f"use one of cello.routing, as IntConstraint(): {where(route.handler)}"
+            )
+    return tuple((name, constraint.spelling) for name, constraint in given.items())
 
 
 def _takes_request(signature: Signature, handler: Callable[..., Any], route: str) -> bool:

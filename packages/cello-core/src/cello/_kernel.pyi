@@ -40,7 +40,7 @@ class BindError(OSError):
     """An address cannot be listened on; the words say why."""
 
 class RouteError(ValueError):
-    """A route cannot be one: its words, and its index."""
+    """A route cannot be one: its words, its index, and that of the route that has its place, or None."""
 
 @final
 class Request:
@@ -311,6 +311,8 @@ class _Route(Protocol):
     def streams_body(self) -> bool: ...
     @property
     def body_limit_bytes(self) -> int | None: ...
+    @property
+    def constraints(self) -> Sequence[tuple[str, str]]: ...
 
 @final
 class Server:
@@ -327,7 +329,7 @@ class Server:
     ) -> Server:
         """Prepare to serve `routes`.
 
-        Errors: RouteError with its words and the index of the route, for a path that cannot be one.
+        Errors: RouteError with its words and the index of the route, for a path that cannot be one or is taken.
         """
     def start(self, listener: Listener) -> None:
         """Accept connections on `listener`. Each request's context is a copy of the one this is called in.

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from cello._failure import answerer, log_break
-from cello._handler import compose, where
+from cello._handler import compose, refused
 from cello._kernel import BindError, Listener, RouteError, Server
 from cello.errors import StartError
 from cello.loop import EventLoop
@@ -61,8 +61,7 @@ def serve(app: App, options: Options) -> None:
                 access_log=options.logs,
             )
         except RouteError as error:
-            words, plan = str(error.args[0]), plans[int(error.args[1])]
-            raise StartError(f"{words}: {where(plan.handler)}") from None
+            raise refused(error, plans) from None
         try:
             runner.run(_live(app, listener, server, drained, loop))
         finally:

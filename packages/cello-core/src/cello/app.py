@@ -5,12 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from cello._handler import Route, RouteOptions, check_options, where
+from cello._handler import Route, where
+from cello._methods import method_names
+from cello._route_options import check
 from cello.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from typing import Any, Literal, Unpack
+
+    from cello._route_options import RouteOptions
 
     type Handler = Callable[..., Any]
     type Decorator = Callable[[Handler], Handler]
@@ -35,7 +39,10 @@ class App:
         self._listeners: dict[str, list[Listener]] = {event: [] for event in _EVENTS}
 
     def get(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
-        """Answers GET, and HEAD, at `path`; `{name}` in it is a parameter, `{*name}` the rest of the path."""
+        """Answers GET, and HEAD, at `path`; `{name}` in it is a parameter, `{*name}` the rest of the path.
+
+        `{id:int}`, or `constraints={"id": IntConstraint()}`, answers where the parameter is that (`cello.routing`).
+        """
         return self.route(path, methods=["GET"], **options)
 
     def post(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
@@ -65,16 +72,18 @@ class App:
     def route(self, path: str, methods: Sequence[str] = ("GET",), **options: Unpack[RouteOptions]) -> Decorator:
         """Answers each of `methods` at `path`.
 
-        Errors: TypeError for an option that there is not, and where what is decorated cannot be called. Anything wrong
-        with the path is told at start.
+        Errors: TypeError where the path is no str, for an option that there is not, and where what is decorated cannot
+        be called; ValueError for methods that cannot be. Anything wrong with the path is told at start.
         """
-
-        check_options(options, path)
+        if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a decorator without parentheses
+            raise TypeError(f'{path!r} is no path: a route is written with its path, as @app.get("/users")')
+        names = method_names(methods)
+        check(options, path)
 
         def register(handler: Handler) -> Handler:
             if not callable(handler):
                 raise TypeError(f"{handler!r} is no handler of {path}: a handler is a function")
-            self._routes.extend(Route(method.upper(), path, handler, options) for method in methods)
+            self._routes.extend(Route(name, path, handler, options) for name in names)
             return handler
 
         return register
