@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+
+use crate::watch::Watch;
 
 /// hyper copies what it is given into its buffer: a long answer is given in pieces, so that it is never there twice.
 const PIECE_BYTES: usize = 64 << 10;
@@ -43,6 +46,57 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
+impl Content {
+    /// The body as it is sent: a connection is not through with its answer before the last piece of it was taken.
+    pub(crate) fn watched(self, watch: &Arc<Watch>) -> Self {
+        let source: Box<dyn Source> = match self {
+            Self::Whole(bytes) if bytes.len() <= PIECE_BYTES => return Self::Whole(bytes),
+            Self::Whole(bytes) => Box::new(Pieces(bytes)),
+            Self::Pulled(source) => source,
+        };
+        watch.begin_outflow();
+        Self::Pulled(Box::new(Watched { source, watch: watch.clone() }))
+    }
+}
+
+/// A whole body, piece by piece.
+#[derive(Debug)]
+struct Pieces(Bytes);
+
+impl Source for Pieces {
+    fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        let piece = self.0.split_to(self.0.len().min(PIECE_BYTES));
+        Poll::Ready(if piece.is_empty() { None } else { Some(Ok(piece)) })
+    }
+
+    fn remaining_bytes(&self) -> Option<u64> {
+        Some(self.0.len() as u64)
+    }
+}
+
+/// A source that tells its connection's watch when it is done with.
+#[derive(Debug)]
+struct Watched {
+    source: Box<dyn Source>,
+    watch: Arc<Watch>,
+}
+
+impl Source for Watched {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        self.source.poll_piece(context)
+    }
+
+    fn remaining_bytes(&self) -> Option<u64> {
+        self.source.remaining_bytes()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.watch.end_outflow();
+    }
+}
+
 impl Default for Content {
     fn default() -> Self {
         Self::Whole(Bytes::new())
@@ -62,10 +116,7 @@ impl Body for Content {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut *self {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => {
-                let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
-                Poll::Ready(Some(Ok(Frame::data(piece))))
-            }
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Pulled(source) => {
                 let piece = ready!(source.poll_piece(context));
                 Poll::Ready(piece.map(|piece| piece.map(Frame::data)))

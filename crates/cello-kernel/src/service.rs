@@ -146,7 +146,7 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
             }
             Err(panic) => panicked(&exchange, &*panic),
         };
-        finish(&answer, &self.server, &self.watch, &exchange, started);
+        let answer = finish(answer, &self.server, &self.watch, &exchange, started);
         Serving::Ready(Some(answer))
     }
 }
@@ -189,16 +189,17 @@ impl Future for Serving {
             Ok(poll) => ready!(poll),
             Err(panic) => panicked(&pending.exchange, &*panic),
         };
-        finish(&answer, &pending.server, &pending.watch, &pending.exchange, pending.started);
+        let answer = finish(answer, &pending.server, &pending.watch, &pending.exchange, pending.started);
         Poll::Ready(Ok(answer.into()))
     }
 }
 
-fn finish(answer: &Answer, server: &State, watch: &Watch, exchange: &Exchange, started: Option<Instant>) {
+fn finish(answer: Answer, server: &State, watch: &Arc<Watch>, exchange: &Exchange, started: Option<Instant>) -> Answer {
     watch.enter(Phase::Responding);
     if let (Some(log), Some(started)) = (server.settings.access_log, started) {
         log.write(&exchange.head.method, exchange.head.uri.path(), answer.status, started.elapsed());
     }
+    Answer { body: answer.body.watched(watch), ..answer }
 }
 
 fn problem(status: StatusCode, detail: &str, exchange: &Exchange) -> Answer {

@@ -90,6 +90,8 @@ pub(crate) struct Watch {
     lingers: AtomicBool,
     /// The request is handled while its body arrives: what comes is not of the next one.
     has_inflow: AtomicBool,
+    /// There is more of the answer to come than what was written.
+    has_outflow: AtomicBool,
     waker: OnceLock<Waker>,
 }
 
@@ -107,6 +109,7 @@ impl Watch {
             closing: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             has_inflow: AtomicBool::new(false),
+            has_outflow: AtomicBool::new(false),
             waker: OnceLock::new(),
         }
     }
@@ -141,7 +144,7 @@ impl Watch {
 
     /// All that was to be written is written.
     pub(crate) fn note_flush(&self) {
-        if self.phase() == Phase::Responding {
+        if self.phase() == Phase::Responding && !self.has_outflow.load(Relaxed) {
             self.enter(if self.has_next.load(Relaxed) { Phase::Head } else { Phase::Idle });
         }
     }
@@ -212,6 +215,14 @@ impl Watch {
 
     pub(crate) fn end_inflow(&self) {
         self.has_inflow.store(false, Relaxed);
+    }
+
+    pub(crate) fn begin_outflow(&self) {
+        self.has_outflow.store(true, Relaxed);
+    }
+
+    pub(crate) fn end_outflow(&self) {
+        self.has_outflow.store(false, Relaxed);
     }
 
     pub(crate) fn lingers(&self) -> bool {

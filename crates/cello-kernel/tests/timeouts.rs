@@ -77,6 +77,18 @@ fn a_head_begun_while_the_request_before_it_was_deferred_is_closed_when_it_is_sl
 }
 
 #[test]
+fn an_answer_that_pauses_is_neither_idle_nor_the_head_of_the_next_request() {
+    let server = serve(timed(Timeouts { head: SHORT, keep_alive: SHORT, ..Timeouts::default() }));
+    for begun in ["", "GET /hello HTT"] {
+        let mut client = server.connect();
+        client.send(get("/trickle"));
+        client.send(begun);
+        assert_eq!(client.answer().body, b"xxx");
+        client.end();
+    }
+}
+
+#[test]
 fn a_body_that_stops_coming_is_408() {
     let server = serve(timed(Timeouts { body: SHORT, ..Timeouts::default() }));
     let mut client = server.connect();

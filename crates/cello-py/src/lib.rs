@@ -31,6 +31,8 @@ mod _kernel {
     #[pymodule_export]
     use crate::response::Response;
     #[pymodule_export]
+    use crate::response::headers::ResponseHeaders;
+    #[pymodule_export]
     use crate::server::{BindError, Listener, RouteError, Server};
 
     /// The version of the distribution.

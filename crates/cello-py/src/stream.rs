@@ -5,6 +5,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cello_kernel::{Answer, Broken, Content, Source};
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 use pyo3::PyTraverseError;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError};
@@ -16,6 +18,7 @@ use pyo3::types::{PyBytes, PyString};
 use crate::coroutine::{self, Step};
 use crate::dispatch::Handlers;
 use crate::outflow::{Outflow, Outlet};
+use crate::response::{BYTES, TEXT};
 
 /// The state of one streamed body.
 pub(crate) struct Stream {
@@ -23,6 +26,9 @@ pub(crate) struct Stream {
     ticket: u64,
     /// Held back until there is something to send or to wait for: what fails before is an error like any other.
     head: Option<Answer>,
+    /// What the first piece says of the content type, where nothing else does: the head waits for it.
+    content_type: Option<&'static HeaderValue>,
+    lacks_content_type: bool,
     iterator: Py<PyAny>,
     is_async: bool,
     flow: Arc<Outflow>,
@@ -87,14 +93,33 @@ impl Stream {
         let is_async = iterable.hasattr(intern!(py, "__aiter__"))?;
         let iterator =
             if is_async { iterable.call_method0(intern!(py, "__aiter__"))? } else { iterable.try_iter()?.into_any() };
+        let is_typed = head.fields.as_ref().is_some_and(|fields| fields.contains_key(CONTENT_TYPE));
+        let lacks_content_type = head.content_type.is_none() && !is_typed;
         let (flow, outlet): (_, Outlet) = Outflow::new(handlers.clone(), ticket);
         head.body = Content::Pulled(Box::new(outlet));
-        Ok(Self { handlers, ticket, head: Some(head), iterator: iterator.unbind(), is_async, flow, awaited: None })
+        Ok(Self {
+            handlers,
+            ticket,
+            head: Some(head),
+            content_type: None,
+            lacks_content_type,
+            iterator: iterator.unbind(),
+            is_async,
+            flow,
+            awaited: None,
+        })
     }
 
-    /// The head, once, and not where the first step failed.
+    /// The head, once: not where nothing but an error came so far, nor while its content type is not known.
     pub(crate) fn take_head(&mut self, progress: &Progress<'_>) -> Option<Answer> {
-        if matches!(progress, Progress::Failed(_)) { None } else { self.head.take() }
+        match progress {
+            Progress::Failed(_) => return None,
+            Progress::Waits(_) if self.lacks_content_type && self.content_type.is_none() => return None,
+            _ => {}
+        }
+        let mut head = self.head.take()?;
+        head.content_type = head.content_type.or(self.content_type.filter(|_| self.lacks_content_type));
+        Some(head)
     }
 
     pub(crate) fn is_head_out(&self) -> bool {
@@ -193,17 +218,19 @@ impl Stream {
         Ok(())
     }
 
-    fn push(&self, piece: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn push(&mut self, piece: &Bound<'_, PyAny>) -> PyResult<()> {
         if let Ok(bytes) = piece.cast::<PyBytes>() {
             self.flow.push(bytes.as_bytes());
         } else if let Ok(text) = piece.cast::<PyString>() {
             self.flow.push(text.to_str()?.as_bytes());
+            self.content_type.get_or_insert(&TEXT);
         } else if let Ok(buffer) = PyBuffer::<u8>::get(piece) {
             self.flow.push(&buffer.to_vec(piece.py())?);
         } else {
             let kind = piece.get_type().fully_qualified_name()?;
             return Err(PyTypeError::new_err(format!("a stream brought forth a {kind}: its pieces are str or bytes")));
         }
+        self.content_type.get_or_insert(&BYTES);
         Ok(())
     }
 

@@ -270,8 +270,9 @@ def test_every_error_of_the_framework_is_a_cello_error() -> None:
         ("[float('nan')]", "ValueError: NaN cannot be serialised as JSON: it has no such number"),
         ("{1: 2}", "TypeError: a key of type int cannot be serialised as JSON: use str"),
         (
-            "({'a': 1}, 201)",
-            "TypeError: a handler returned a tuple: return a dict, list, str, bytes or Response",
+            "({'a': 1}, {'b': 2})",
+            "TypeError: a handler returned a tuple of (dict, dict): a tuple is (body, status) or "
+            "(body, status, headers); for an array of JSON return a list",
         ),
     ],
     ids=["object", "set", "NaN", "integer key", "tuple"],

@@ -83,6 +83,68 @@ def test_the_pieces_of_a_stream_are_text_or_bytes(serve: Serve) -> None:
     assert serve(KINDS).get("/kinds").body.decode() == "text é bytes bytearray memoryview"
 
 
+def test_the_first_piece_tells_the_content_type_where_nobody_else_does(serve: Serve) -> None:
+    server = serve("""
+        import asyncio
+        from cello import App, Response
+
+        app = App()
+
+        async def of(*pieces):
+            for piece in pieces:
+                await asyncio.sleep(0.001)
+                yield piece
+
+        @app.get("/text")
+        async def text(request):
+            return of("text", b"bytes")
+
+        @app.get("/bytes")
+        async def binary(request):
+            return of(b"bytes", "text")
+
+        @app.get("/said")
+        async def said(request):
+            return Response.stream(of("a,b"), content_type="text/csv")
+
+        @app.get("/tuple")
+        async def with_status(request):
+            return of("made"), 201, {"X-Made": "yes"}
+
+        @app.get("/none")
+        async def none(request):
+            return of()
+
+        app.run()
+    """)
+    expected = {"/text": "text/plain; charset=utf-8", "/bytes": "application/octet-stream", "/said": "text/csv"}
+    for path, content_type in expected.items():
+        assert server.get(path).headers["content-type"] == content_type
+    made = server.get("/tuple")
+    assert (made.status, made.headers["x-made"], made.body) == (201, "yes", b"made")
+    nothing = server.get("/none")
+    assert (nothing.status, nothing.body) == (200, b"")
+    assert "content-type" not in nothing.headers
+
+
+def test_a_response_whose_stream_was_sent_cannot_be_sent_again(serve: Serve) -> None:
+    server = serve("""
+        from cello import App, Response
+
+        app = App()
+        shared = Response.stream(iter(["once"]))
+
+        @app.get("/")
+        def get(request):
+            return shared
+
+        app.run()
+    """)
+    assert server.get("/").body == b"once"
+    assert server.get("/").status == 500
+    assert "make one for each request" in server.stop().stderr
+
+
 def test_a_connection_is_kept_after_a_stream(serve: Serve) -> None:
     server = serve(KINDS)
     connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
@@ -135,7 +197,6 @@ def test_head_gets_the_head_of_a_stream_whose_generator_is_not_asked(serve: Serv
         reply = server.request("HEAD", path)
         assert (reply.status, reply.body) == (200, b"")
         assert "content-length" not in reply.headers
-        assert reply.headers["content-type"] == "text/plain; charset=utf-8"
     assert server.get("/asked").json() == []
 
 

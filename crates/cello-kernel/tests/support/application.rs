@@ -1,19 +1,28 @@
 //! An application with one route for each way to treat a request; it tells the test what it sees.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use cello_kernel::{Answer, Application, Content, Deferred, Exchange, Outcome, Pattern, RouteId, Router};
+use bytes::Bytes;
+use cello_kernel::{
+    Answer, Application, Broken, Content, Deferred, Exchange, Outcome, Pattern, RouteId, Router, Source,
+};
 use http::Method;
 use tokio::sync::oneshot;
+use tokio::time::Sleep;
 
 /// The length of the body of `/big`: more than the sockets of both ends hold.
 pub const BIG_BYTES: usize = 24 << 20;
 
-const ROUTES: [(Method, &str, Treatment); 8] = [
+const ROUTES: [(Method, &str, Treatment); 9] = [
     (Method::GET, "/hello", Treatment::Hello),
     (Method::POST, "/echo", Treatment::Echo),
     (Method::GET, "/big", Treatment::Big),
+    (Method::GET, "/trickle", Treatment::Trickle),
     (Method::GET, "/later", Treatment::Later),
     (Method::POST, "/later", Treatment::Later),
     (Method::GET, "/panic", Treatment::Panic),
@@ -30,12 +39,40 @@ enum Treatment {
     Echo,
     /// [`BIG_BYTES`] of `x`.
     Big,
+    /// Three times `x`, each after [`REST`].
+    Trickle,
     /// An answer when the test says so.
     Later,
     /// A panic.
     Panic,
     /// No answer, and a panic when the client has gone.
     PanicWhenAbandoned,
+}
+
+/// The time from one piece of `/trickle` to the next.
+pub const REST: Duration = Duration::from_millis(800);
+
+#[derive(Debug)]
+struct Trickle {
+    left: u32,
+    rest: Option<Pin<Box<Sleep>>>,
+}
+
+impl Source for Trickle {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let rest = self.rest.get_or_insert_with(|| Box::pin(tokio::time::sleep(REST)));
+        std::task::ready!(rest.as_mut().poll(context));
+        self.rest = None;
+        self.left -= 1;
+        Poll::Ready(Some(Ok(Bytes::from_static(b"x"))))
+    }
+
+    fn remaining_bytes(&self) -> Option<u64> {
+        Some(u64::from(self.left))
+    }
 }
 
 /// What happened to the application.
@@ -115,6 +152,10 @@ impl Application for TestApplication {
             Treatment::Hello => b"hello".to_vec(),
             Treatment::Echo => body.to_vec(),
             Treatment::Big => vec![b'x'; BIG_BYTES],
+            Treatment::Trickle => {
+                let body = Content::Pulled(Box::new(Trickle { left: 3, rest: None }));
+                return Outcome::Answered(Answer { body, ..Answer::default() });
+            }
             Treatment::Later => return self.defer(exchange, false),
             Treatment::Panic => panic!("the words of a panic are not for clients"),
             Treatment::PanicWhenAbandoned => return self.defer(exchange, true),

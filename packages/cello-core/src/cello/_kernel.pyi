@@ -1,10 +1,12 @@
 """The native half of cello-core: what `crates/cello-py` exports."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context
+from datetime import datetime, timedelta
+from os import PathLike
 from socket import socket
-from typing import Any, Literal, Protocol, Self, TypeVarTuple, final
+from typing import Any, Literal, Protocol, Self, TypeVar, TypeVarTuple, final, overload, type_check_only
 
 from typing_extensions import disjoint_base
 
@@ -20,6 +22,7 @@ __all__ = [
     "LoopCore",
     "Request",
     "Response",
+    "ResponseHeaders",
     "RouteError",
     "Server",
     "StreamTransport",
@@ -29,6 +32,13 @@ __all__ = [
 ]
 
 _Arguments = TypeVarTuple("_Arguments")
+_Default = TypeVar("_Default")
+
+@type_check_only
+class _HasItems(Protocol):
+    def items(self) -> Iterable[tuple[str, str]]: ...
+
+_Headers = _HasItems | Iterable[tuple[str, str]]
 
 __version__: str
 BUILD_PROFILE: Literal["dev", "release"]
@@ -83,27 +93,226 @@ class Request:
 
 @final
 class Response:
-    """A response with its status, header fields and body."""
+    """A response with its status, header fields and body.
 
+    Shape: `body` is str (text), bytes (octet-stream), None (empty), or what JSON can have. `headers` are a mapping or
+    pairs; they go before `content_type`.
+    Errors: ValueError for a bad status or header field, and for a body that the status does not have (204, 205, 304).
+    """
+
+    def __new__(
+        cls,
+        body: object = None,
+        status: int | None = None,
+        headers: _Headers | None = None,
+        content_type: str | None = None,
+    ) -> Self: ...
     @staticmethod
-    def json(
-        data: object, status: int = 200, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None
-    ) -> Response:
+    def json(data: object, status: int = 200, headers: _Headers | None = None) -> Response:
         """A response whose body is `data` as JSON.
 
-        Errors: TypeError or ValueError where `data` is no JSON, ValueError for a bad status or header field.
+        Errors: TypeError or ValueError where `data` is no JSON.
         """
     @staticmethod
-    def text(
-        content: str, status: int = 200, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None
-    ) -> Response:
-        """A response whose body is `content` as plain text in UTF-8.
+    def text(content: str, status: int = 200, headers: _Headers | None = None) -> Response:
+        """A response whose body is `content` as plain text in UTF-8."""
+    @staticmethod
+    def html(content: str, status: int = 200, headers: _Headers | None = None) -> Response:
+        """A response whose body is `content` as HTML in UTF-8."""
+    @staticmethod
+    def xml(data: object, status: int = 200, root_name: str = "root", headers: _Headers | None = None) -> Response:
+        """A response whose body is XML: `data` as it is where it is str or bytes, else made of what JSON can have.
 
-        Errors: ValueError for a bad status or header field.
+        Shape: the root holds an element for each key of a dict, an `item` for each of a list; None is an empty element.
+        Errors: ValueError for a key that is no name of an element, and for characters that XML does not have.
+        Source: XML 1.0, RFC 7303.
+        """
+    @staticmethod
+    def binary(
+        data: bytes | bytearray | memoryview,
+        content_type: str = "application/octet-stream",
+        status: int = 200,
+        headers: _Headers | None = None,
+    ) -> Response:
+        """A response whose body is bytes: bytes, bytearray or memoryview."""
+    @staticmethod
+    def redirect(url: str, status: int = 302, permanent: bool = False, headers: _Headers | None = None) -> Response:
+        """Sends the client to another URL; `permanent` makes 302 a 301 and 307 a 308.
+
+        Shape: `url` is absolute or relative, and percent-encoded where it has to be; what is encoded stays as it is.
+        Errors: ValueError for a URL that is empty or has control characters, and for a status that sends nobody away.
+        Source: RFC 9110 §15.4.
+        """
+    @staticmethod
+    def no_content(headers: _Headers | None = None) -> Response:
+        """A 204, which has no body."""
+    @staticmethod
+    def created(data: object = None, location: str | None = None, headers: _Headers | None = None) -> Response:
+        """A 201 whose body is `data` as JSON, or none, with the URL of what was made as `Location`.
+
+        Errors: as `json` and `redirect` have.
+        """
+    @staticmethod
+    def file(
+        path: str | PathLike[str],
+        filename: str | None = None,
+        content_type: str | None = None,
+        status: int = 200,
+        headers: _Headers | None = None,
+    ) -> Response:
+        """A file to be kept by the client, under `filename` or its own name.
+
+        Shape: the extension of that name tells the type where `content_type` does not. The file is opened now, and read
+        while it is sent.
+        Errors: FileNotFoundError, IsADirectoryError, PermissionError and other OSErrors of the system; OSError for what
+        is no regular file.
+        Source: RFC 6266.
+        """
+    @staticmethod
+    def file_range(
+        path: str | PathLike[str],
+        range_header: str | None,
+        content_type: str | None = None,
+        headers: _Headers | None = None,
+    ) -> Response:
+        """The part of a file that a `Range` asks for, as 206; all of it, as 200, where it asks for none or for several.
+
+        Shape: `range_header` is what the request has, such as "bytes=0-99", or None. A range beyond the end is a 416.
+        Errors: as `file` has.
+        Source: RFC 9110 §14.
+        """
+    @staticmethod
+    def sendfile(
+        path: str | PathLike[str],
+        content_type: str | None = None,
+        status: int = 200,
+        headers: _Headers | None = None,
+    ) -> Response:
+        """A file to be shown by the client: as `file`, without a name to keep it under."""
+    @staticmethod
+    def error(
+        status: int,
+        detail: str | None = None,
+        *,
+        title: str | None = None,
+        type: str = "about:blank",  # noqa: A002
+        headers: _Headers | None = None,
+        **members: object,
+    ) -> Response:
+        """An error as `application/problem+json`; what is given by name beside the rest becomes a member of it.
+
+        Shape: `title` is the status' own phrase unless it is given; `detail` is left out where it is None.
+        Errors: ValueError for a status below 400 or above 599; TypeError or ValueError for a member that is no JSON.
+        Source: RFC 9457 §3.
+        """
+    @staticmethod
+    def stream(
+        iterator: Iterable[bytes | str] | AsyncIterable[bytes | str],
+        content_type: str | None = None,
+        status: int = 200,
+        headers: _Headers | None = None,
+    ) -> Response:
+        """A response whose body is what an iterator, a generator or an async generator brings forth: bytes or str.
+
+        Shape: such a response is sent once. Without a `content_type` its first piece tells it.
+        Errors: TypeError for what cannot be iterated, and for str and bytes, which are bodies by themselves.
         """
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """The HTTP status; it can be set."""
+    @status.setter
+    def status(self, status: int, /) -> None: ...
+    @property
+    def headers(self) -> ResponseHeaders:
+        """The header fields, as a live mapping: what is set in it is sent."""
+    def body(self) -> bytes:
+        """The whole body; a file is read for it.
+
+        Errors: ValueError for a stream, OSError where the file cannot be read.
+        """
+    def content_length(self) -> int | None:
+        """The length of the body in bytes; None for a stream."""
+    def content_type(self) -> str | None:
+        """The media type of the body; None where there is none."""
+    def set_header(self, name: str, value: str) -> None:
+        """Sets a header field, in the place of all of its name.
+
+        Errors: ValueError for what is no name or value, and for a field that is the server's own to set.
+        """
+    def append_header(self, name: str, value: str) -> None:
+        """Adds a header field beside those of its name.
+
+        Errors: as `set_header` has.
+        """
+    def delete_header(self, name: str) -> None:
+        """Removes a header field, all of its name.
+
+        Errors: KeyError where it is not set.
+        """
+    def set_cookie(
+        self,
+        name: str,
+        value: str = "",
+        max_age: int | timedelta | None = None,
+        expires: datetime | float | str | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = "lax",
+        partitioned: bool = False,
+        *,
+        http_only: bool | None = None,
+        same_site: str | None = None,
+    ) -> None:
+        """Adds a cookie.
+
+        Units: `max_age` in seconds, or a timedelta; `expires` an aware datetime, seconds since 1970, or a date of HTTP.
+        Shape: `samesite` is "strict", "lax", "none" or None; `http_only` and `same_site` are other names.
+        Errors: ValueError for what browsers would refuse: a name, value, domain or path that is none, "none" and
+        `partitioned` without `secure`, a name with `__Host-` or `__Secure-` without what that promises.
+        Source: RFC 6265bis §4.1.
+        """
+    def delete_cookie(
+        self,
+        name: str,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = "lax",
+        partitioned: bool = False,
+        *,
+        http_only: bool | None = None,
+        same_site: str | None = None,
+    ) -> None:
+        """Has the client forget a cookie: `path`, `domain` and `partitioned` must be those it was set with.
+
+        Errors: as `set_cookie` has.
+        """
+
+@final
+class ResponseHeaders:
+    """The header fields of a response: a mapping, whatever the case of a name."""
+
+    @overload
+    def get(self, name: str, default: None = None) -> str | None: ...
+    @overload
+    def get(self, name: str, default: _Default) -> str | _Default: ...
+    def get_all(self, name: str) -> list[str]:
+        """Every value of a field, in order."""
+    def keys(self) -> list[str]:
+        """The names, each once and in lower case."""
+    def values(self) -> list[str]:
+        """Every value, those of one name one after another."""
+    def items(self) -> list[tuple[str, str]]:
+        """Every name with a value of it; a name as often as it has values."""
+    def __getitem__(self, name: str, /) -> str: ...
+    def __setitem__(self, name: str, value: str, /) -> None: ...
+    def __delitem__(self, name: str, /) -> None: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
 
 @final
 class Handle:

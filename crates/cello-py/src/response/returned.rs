@@ -1,0 +1,195 @@
+//! What a handler returns, made into an answer in one pass.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use cello_kernel::{Answer, Content};
+use http::HeaderValue;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple, PyType};
+
+use super::head::{self, Head};
+use super::{BYTES, JSON, Response, TEXT};
+use crate::json;
+
+/// What becomes of what a handler returned.
+pub(crate) enum Returned {
+    /// An answer whose body can be sent as it is.
+    Whole(Answer),
+    /// An answer whose body is what an iterator brings forth: it has `__anext__` or `__next__`.
+    Stream {
+        /// The answer, without its body. Without a content type where nobody said one.
+        head: Answer,
+        /// It is taken out of its `Response`, so it comes once.
+        iterator: Py<PyAny>,
+    },
+}
+
+/// The body of what was returned.
+pub(super) enum Body {
+    Content(Content),
+    Stream(Py<PyAny>),
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Content(bytes.into())
+    }
+}
+
+/// Makes an answer of what a handler returned.
+///
+/// # Errors
+/// TypeError for a value that is no answer, RuntimeError for a stream that has been sent, and what JSON refuses.
+pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Returned> {
+    let (head, body) = read(value)?;
+    Ok(match body {
+        Body::Content(content) => Returned::Whole(head.into_answer(content)),
+        Body::Stream(iterator) => Returned::Stream { head: head.into_answer(Content::default()), iterator },
+    })
+}
+
+fn read(value: &Bound<'_, PyAny>) -> PyResult<(Head, Body)> {
+    // Exact types first: a check by pointer.
+    if value.cast_exact::<PyDict>().is_ok() || value.cast_exact::<PyList>().is_ok() {
+        return Ok((Head::of_type(&JSON), json::encode(value)?.into()));
+    }
+    if let Ok(text) = value.cast_exact::<PyString>() {
+        return Ok((Head::of_type(&TEXT), Bytes::copy_from_slice(text.to_str()?.as_bytes()).into()));
+    }
+    if let Ok(response) = value.cast_exact::<Response>() {
+        return response.get().give();
+    }
+    if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+        return read_tuple(tuple);
+    }
+    if is_generator(value)? {
+        return Ok((Head::default(), Body::Stream(value.clone().unbind())));
+    }
+    match content(value) {
+        Ok((bytes, content_type)) => Ok((Head::of_type(content_type), bytes.into())),
+        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => match iterator(value)? {
+            Some(iterator) => Ok((Head::default(), Body::Stream(iterator.unbind()))),
+            None => Err(advised(value, error)?),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// A whole body and its type: text and bytes as they are, everything else as JSON.
+pub(super) fn content(value: &Bound<'_, PyAny>) -> PyResult<(Bytes, &'static HeaderValue)> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok((Bytes::copy_from_slice(text.to_str()?.as_bytes()), &TEXT));
+    }
+    if let Some(bytes) = bytes_of(value)? {
+        return Ok((bytes, &BYTES));
+    }
+    Ok((json::encode(value)?, &JSON))
+}
+
+/// The bytes of an object that is nothing but bytes.
+pub(super) fn bytes_of(value: &Bound<'_, PyAny>) -> PyResult<Option<Bytes>> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(Some(Bytes::copy_from_slice(bytes.as_bytes())));
+    }
+    if let Ok(bytes) = value.cast::<PyByteArray>() {
+        return Ok(Some(bytes.to_vec().into()));
+    }
+    if let Ok(view) = value.cast::<PyMemoryView>() {
+        let bytes = view.call_method0("tobytes")?;
+        return Ok(Some(Bytes::copy_from_slice(bytes.cast::<PyBytes>()?.as_bytes())));
+    }
+    Ok(None)
+}
+
+/// `(body, status)` or `(body, status, headers)`.
+fn read_tuple(tuple: &Bound<'_, PyTuple>) -> PyResult<(Head, Body)> {
+    let (value, status, fields) = match tuple.len() {
+        2 => (tuple.get_item(0)?, tuple.get_item(1)?, None),
+        3 => (tuple.get_item(0)?, tuple.get_item(1)?, Some(tuple.get_item(2)?)),
+        _ => return Err(other_tuple(tuple)),
+    };
+    if !status.is_instance_of::<PyInt>() || status.is_instance_of::<PyBool>() || value.is_exact_instance_of::<PyTuple>()
+    {
+        return Err(other_tuple(tuple));
+    }
+    let status = head::status(status.extract().unwrap_or(i64::MAX))?;
+    let (mut head, body) = if head::is_bodiless(status) && value.is_none() {
+        (Head::default(), Bytes::new().into())
+    } else {
+        read(&value)?
+    };
+    head.set_status(status, !matches!(&body, Body::Content(Content::Whole(bytes)) if bytes.is_empty()))?;
+    head.apply(fields.as_ref())?;
+    Ok((head, body))
+}
+
+fn other_tuple(tuple: &Bound<'_, PyTuple>) -> PyErr {
+    let mut kinds: Vec<String> = tuple.iter().take(4).map(|item| kind(&item)).collect();
+    if tuple.len() > kinds.len() {
+        kinds.push("…".to_owned());
+    }
+    PyTypeError::new_err(format!(
+        "a handler returned a tuple of ({}): a tuple is (body, status) or (body, status, headers); for an array of JSON \
+         return a list",
+        kinds.join(", ")
+    ))
+}
+
+fn kind(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().fully_qualified_name().map_or_else(|_| "?".to_owned(), |name| name.to_string())
+}
+
+/// Whether a value is a generator, asynchronous or not.
+fn is_generator(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static TYPES: OnceLock<[Py<PyType>; 2]> = OnceLock::new();
+    let py = value.py();
+    let types = match TYPES.get() {
+        Some(types) => types,
+        None => {
+            let module = py.import("types")?;
+            let find = |name| PyResult::Ok(module.getattr(name)?.cast_into::<PyType>()?.unbind());
+            let found = [find("GeneratorType")?, find("AsyncGeneratorType")?];
+            TYPES.get_or_init(|| found)
+        }
+    };
+    Ok(types.iter().any(|kind| value.is_exact_instance(kind.bind(py))))
+}
+
+/// What brings forth a body piece by piece, where a value is or makes such a thing by itself: not a container.
+fn iterator<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let kind = value.get_type();
+    if kind.hasattr("__anext__")? || kind.hasattr("__next__")? {
+        return Ok(Some(value.clone()));
+    }
+    if kind.hasattr("__aiter__")? {
+        return value.call_method0("__aiter__").map(Some);
+    }
+    Ok(None)
+}
+
+/// What `Response.stream` is given, as an iterator: containers of pieces too.
+pub(super) fn stream_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let is_whole = value.is_instance_of::<PyString>() || value.is_instance_of::<PyDict>() || bytes_of(value)?.is_some();
+    if !is_whole {
+        if let Some(iterator) = iterator(value)? {
+            return Ok(iterator);
+        }
+        if let Ok(iterator) = value.try_iter() {
+            return Ok(iterator.into_any());
+        }
+    }
+    let words = "a stream is made of an iterator, a generator or an async generator of bytes or str, not of an object \
+                 of type";
+    Err(PyTypeError::new_err(format!("{words} {}", kind(value))))
+}
+
+/// An error about what JSON cannot have, with advice for what is returned by mistake.
+fn advised(value: &Bound<'_, PyAny>, error: PyErr) -> PyResult<PyErr> {
+    if !value.get_type().hasattr("__await__")? {
+        return Ok(error);
+    }
+    let words = "a handler returned something to be awaited, of type";
+    Ok(PyTypeError::new_err(format!("{words} {}: await it, in an `async def`", kind(value))))
+}
