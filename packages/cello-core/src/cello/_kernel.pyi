@@ -1,7 +1,7 @@
 """The native half of cello-core: what `crates/cello-py` exports."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextvars import Context
 from datetime import datetime, timedelta
 from os import PathLike
