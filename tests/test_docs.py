@@ -225,11 +225,13 @@ def test_the_guide_names_the_life_of_a_stop_as_it_is() -> None:
     assert f"for up to {SHUTDOWN_TIMEOUT_S:.0f} seconds" in text_of("docs/guide.md")
 
 
-def test_the_guide_names_what_a_request_offers() -> None:
+def test_the_guide_and_the_reference_name_what_a_request_offers() -> None:
+    offered = {name for name in vars(cello.Request) if not name.startswith("_")}
     sentence = re.search(r"^A request has (.*?)\.", text_of("docs/guide.md"), re.MULTILINE)
     assert sentence
-    named = {name.removesuffix("()") for name in code_spans(sentence[1])}
-    assert named == {name for name in vars(cello.Request) if not name.startswith("_")}
+    assert {name.removesuffix("()") for name in code_spans(sentence[1])} <= offered
+    cells = re.findall(r"^\| (`.*?) \|", text_of("docs/reference/request.md"), re.MULTILINE)
+    assert {span.partition("(")[0] for cell in cells for span in code_spans(cell)} >= offered
 
 
 def test_every_name_of_ours_in_the_documentation_is_there() -> None:

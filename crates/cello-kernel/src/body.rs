@@ -20,6 +20,11 @@ pub(crate) struct BufferedBody {
 }
 
 impl BufferedBody {
+    /// A body that nobody sent, and that no budget pays for.
+    pub(crate) fn by_hand(bytes: Bytes) -> Self {
+        Self { bytes, _share: None }
+    }
+
     /// The bytes as they were sent, transfer coding removed.
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes

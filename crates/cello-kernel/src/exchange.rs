@@ -1,6 +1,7 @@
 //! A request on its way to the application, and what the application makes of it.
 
 use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -13,7 +14,7 @@ use crate::answer::Answer;
 use crate::body::{BodyError, BufferedBody};
 use crate::inflow::{Arriving, Inflow};
 use crate::request_id::RequestId;
-use crate::router::{Params, RouteId};
+use crate::router::{NO_ROUTE, Params, RouteId};
 use crate::wire::Tether;
 
 /// One request, whole and within its limits.
@@ -27,8 +28,13 @@ pub struct Exchange {
     pub params: Option<Params>,
     /// Its identity in logs and errors.
     pub id: RequestId,
+    /// Where it came from: the other end of the connection. A Unix socket has no address.
+    pub peer: Option<SocketAddr>,
+    /// Whether the connection is over TLS.
+    pub is_secure: bool,
     body: OnceLock<Received>,
-    tether: Tether,
+    /// None where it came over no connection.
+    tether: Option<Tether>,
 }
 
 /// The body of a request.
@@ -41,8 +47,27 @@ enum Received {
 
 impl Exchange {
     /// A request whose head is known; its body is read next, if it has one.
-    pub(crate) fn new(head: Parts, route: RouteId, params: Option<Params>, tether: Tether) -> Self {
-        Self { head, route, params, id: RequestId::default(), body: OnceLock::new(), tether }
+    pub(crate) fn new(
+        head: Parts,
+        route: RouteId,
+        params: Option<Params>,
+        peer: Option<SocketAddr>,
+        tether: Option<Tether>,
+    ) -> Self {
+        let (id, body) = (RequestId::default(), OnceLock::new());
+        Self { head, route, params, id, peer, is_secure: false, body, tether }
+    }
+
+    /// A request that came over no connection, and belongs to no route.
+    pub fn by_hand(head: Parts, body: Bytes, peer: Option<SocketAddr>, is_secure: bool) -> Self {
+        let exchange = Self { is_secure, ..Self::new(head, NO_ROUTE, None, peer, None) };
+        exchange.set_body(BufferedBody::by_hand(body));
+        exchange
+    }
+
+    /// The peer's address, in its own family where the socket has both.
+    pub fn peer_ip(&self) -> Option<IpAddr> {
+        self.peer.map(|peer| peer.ip().to_canonical())
     }
 
     /// The body, where it was read before the application was asked, or what [`Exchange::read_body`] has read.
@@ -64,7 +89,7 @@ impl Exchange {
 
     /// Whether the client has closed its end of the connection, or the connection is over.
     pub fn is_cut(&self) -> bool {
-        self.tether.is_cut()
+        self.tether.as_ref().is_some_and(Tether::is_cut)
     }
 
     /// Whether the body is still on its way.

@@ -1,6 +1,7 @@
 //! A server: the accept loop, the table of connections, the sweep that enforces timeouts, and the stop.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -158,7 +159,7 @@ async fn accept(state: Arc<State>, listener: TcpListener, runtime: Handle) {
                 // Best effort: a client that cannot take so little is not waited for.
                 let _ = stream.try_write(TOO_MANY_CONNECTIONS);
             }
-            Ok((stream, _)) => open(&state, stream, &runtime),
+            Ok((stream, peer)) => open(&state, stream, peer, &runtime),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 eprintln!("cello: no connection can be accepted for a moment: {error}");
@@ -173,7 +174,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn open(state: &Arc<State>, stream: TcpStream, runtime: &Handle) {
+fn open(state: &Arc<State>, stream: TcpStream, peer: SocketAddr, runtime: &Handle) {
     // Without it an answer may wait for the client's acknowledgement; a socket that refuses still works.
     let _ = stream.set_nodelay(true);
     let watch = Arc::new(Watch::new(state.clock.clone()));
@@ -184,7 +185,7 @@ fn open(state: &Arc<State>, stream: TcpStream, runtime: &Handle) {
     let entry = Entry { state: state.clone(), key };
     let task = runtime.spawn(async move {
         let state = &entry.state;
-        connection::serve(stream, &state.protocol, HttpService::new(state.clone(), watch)).await;
+        connection::serve(stream, &state.protocol, HttpService::new(state.clone(), watch, Some(peer))).await;
     });
     if let Some(connection) = state.lock().get_mut(key) {
         connection.task = Some(task.abort_handle());

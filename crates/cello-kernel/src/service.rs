@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,12 +31,13 @@ use crate::wire::Tether;
 pub(crate) struct HttpService {
     server: Arc<State>,
     watch: Arc<Watch>,
+    peer: Option<SocketAddr>,
     tether: Tether,
 }
 
 impl HttpService {
-    pub(crate) fn new(server: Arc<State>, watch: Arc<Watch>) -> Self {
-        Self { server, watch, tether: Tether::default() }
+    pub(crate) fn new(server: Arc<State>, watch: Arc<Watch>, peer: Option<SocketAddr>) -> Self {
+        Self { server, watch, peer, tether: Tether::default() }
     }
 
     /// Ties the requests to their connection.
@@ -133,7 +135,7 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
             Ok((route, params)) => (route, params, None),
             Err(denial) => (NO_ROUTE, None, Some(denial)),
         };
-        let exchange = Arc::new(Exchange::new(head, route, params, self.tether.clone()));
+        let exchange = Arc::new(Exchange::new(head, route, params, self.peer, Some(self.tether.clone())));
         let begun = catch_unwind(AssertUnwindSafe(|| match denial {
             None => self.answer(&exchange, incoming),
             Some(denial) => Begun::Answered(self.deny(&exchange, &incoming, denial)),

@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cello_kernel::{Answer, Application, Deferred, Exchange, Outcome, Problem, RequestId, RouteId, panic_words};
+use cello_kernel::{
+    Answer, Application, Deferred, Exchange, Outcome, Problem, RequestId, RouteId, TrustedProxies, panic_words,
+};
 use http::StatusCode;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
@@ -38,6 +40,8 @@ pub(crate) struct Handlers {
     pub(crate) shared: Arc<Shared>,
     pub(crate) plans: Vec<Plan>,
     pub(crate) app: Py<PyAny>,
+    /// Whose word is taken for who a client is; None where nobody's is.
+    pub(crate) proxies: Option<Arc<TrustedProxies>>,
     pub(crate) task_maker: TaskMaker,
     pub(crate) contexts: Contexts,
     pub(crate) hooks: Hooks,

@@ -27,7 +27,7 @@ mod _kernel {
     #[pymodule_export]
     use crate::event_loop::transport::StreamTransport;
     #[pymodule_export]
-    use crate::request::Request;
+    use crate::request::{Headers, Query, Request, TrustedProxies};
     #[pymodule_export]
     use crate::response::Response;
     #[pymodule_export]

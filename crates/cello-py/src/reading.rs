@@ -16,7 +16,6 @@ use pyo3::types::{PyBytes, PyString};
 use crate::coroutine::{self, Step};
 use crate::json;
 use crate::request::Request;
-use crate::waits::bell;
 
 /// What is made of a body.
 #[derive(Clone, Copy)]
@@ -95,7 +94,7 @@ pub(crate) struct Reading {
 impl Reading {
     fn poll(&self) -> PyResult<Poll<Result<Option<Bytes>, BodyError>>> {
         let request = self.request.get();
-        let waker = bell(request.handlers(), request.ticket);
+        let waker = request.bell();
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(native) = &mut *future else {
             return Err(PyRuntimeError::new_err(
@@ -152,8 +151,7 @@ impl Reading {
             match self.poll()? {
                 Poll::Ready(result) => return Err(PyStopIteration::new_err((self.result(py, result)?.unbind(),))),
                 Poll::Pending => {
-                    let handlers = request.handlers();
-                    let iterator = handlers.waits.begin(py, &handlers.shared, request.ticket)?;
+                    let iterator = request.wait(py)?;
                     *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(iterator.unbind());
                 }
             }

@@ -25,7 +25,7 @@ use crate::stream::{self, Progress, Stream};
 pub(crate) type AnswerSender = oneshot::Sender<Answer>;
 
 /// A coroutine in every way that asyncio asks for.
-#[pyclass(frozen, freelist = 128, module = "cello._kernel")]
+#[pyclass(frozen, module = "cello._kernel")]
 pub(crate) struct Run {
     handlers: Arc<Handlers>,
     request: Py<Request>,

@@ -11,6 +11,7 @@ use pyo3::types::PyString;
 
 use crate::dispatch::{Bridge, Contexts, Handlers, Hooks, Plan, TaskMaker, Tasks};
 use crate::event_loop::LoopCore;
+use crate::request::TrustedProxies;
 use crate::waits::Waits;
 
 create_exception!(cello._kernel, BindError, PyOSError, "An address cannot be listened on; the words say why.");
@@ -62,12 +63,20 @@ struct Route {
     constraints: Vec<(String, String)>,
 }
 
+/// What the application and its options choose for the whole server.
+#[derive(FromPyObject)]
+struct Choices {
+    access_log: bool,
+    trusted_proxies: Option<Py<TrustedProxies>>,
+}
+
 /// What a server is made of, until it starts.
 struct Prepared {
     router: Router,
     plans: Vec<Plan>,
     app: Py<PyAny>,
     hooks: Hooks,
+    proxies: Option<Arc<cello_kernel::TrustedProxies>>,
     settings: Settings,
 }
 
@@ -85,17 +94,19 @@ impl Server {
     ///
     /// Errors: RouteError with its words and the index of the route, for a path that cannot be one or is taken.
     #[new]
-    #[pyo3(signature = (event_loop, *, app, routes, hooks, access_log))]
+    #[pyo3(signature = (event_loop, *, app, routes, hooks, settings))]
     fn new(
         py: Python<'_>,
         event_loop: Py<LoopCore>,
         app: Py<PyAny>,
         routes: Vec<Route>,
         hooks: Hooks,
-        access_log: bool,
+        settings: Choices,
     ) -> PyResult<Self> {
         let mut router = Router::default();
         let mut plans = Vec::with_capacity(routes.len());
+        let Choices { access_log, trusted_proxies } = settings;
+        let proxies = trusted_proxies.map(|proxies| proxies.get().shared());
         let mut settings = Settings { access_log: access_log.then_some(AccessLog), ..Settings::default() };
         for (index, route) in routes.into_iter().enumerate() {
             let refused = |words: String, other: Option<RouteId>| RouteError::new_err((words, index, other));
@@ -112,7 +123,7 @@ impl Server {
             plans.push(Plan { function, is_async, takes_request, names });
             settings.routes.push(RouteSettings { body_bytes: body_limit_bytes, streams_body });
         }
-        let prepared = Prepared { router, plans, app, hooks, settings };
+        let prepared = Prepared { router, plans, app, hooks, proxies, settings };
         Ok(Self { event_loop, prepared: Mutex::new(Some(prepared)), running: Mutex::default() })
     }
 
@@ -123,7 +134,7 @@ impl Server {
         let py = listener.py();
         let event_loop = self.event_loop.bind(py);
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Prepared { router, plans, app, hooks, settings } =
+        let Prepared { router, plans, app, hooks, proxies, settings } =
             prepared.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
         let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let socket = socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))?;
@@ -131,6 +142,7 @@ impl Server {
             shared: event_loop.get().shared().clone(),
             plans,
             app,
+            proxies,
             task_maker: TaskMaker::new(event_loop.as_any())?,
             contexts: Contexts::new(py)?,
             hooks,

@@ -1,16 +1,19 @@
 """The native half of cello-core: what `crates/cello-py` exports."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context
 from datetime import datetime, timedelta
 from os import PathLike
 from socket import socket
+from types import SimpleNamespace
 from typing import Any, Literal, Protocol, Self, TypeVar, TypeVarTuple, final, overload, type_check_only
 
 from typing_extensions import disjoint_base
 
 from cello._awaitable import AwaitableBytes, AwaitableStr
+from cello._values import Context as RequestContext
+from cello._values import Flag, Text
 from cello.app import App
 
 __all__ = [
@@ -18,8 +21,10 @@ __all__ = [
     "Acceptor",
     "BindError",
     "Handle",
+    "Headers",
     "Listener",
     "LoopCore",
+    "Query",
     "Request",
     "Response",
     "ResponseHeaders",
@@ -27,6 +32,7 @@ __all__ = [
     "Server",
     "StreamTransport",
     "TimerHandle",
+    "TrustedProxies",
     "__version__",
     "_panic",
 ]
@@ -56,6 +62,24 @@ class RouteError(ValueError):
 class Request:
     """One HTTP request."""
 
+    def __new__(
+        cls,
+        method: str,
+        path: str,
+        params: Mapping[str, object] | Iterable[tuple[str, object]] | None = None,
+        query: Mapping[str, object] | Iterable[tuple[str, object]] | str | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        body: bytes | bytearray | str | dict[str, Any] | list[Any] | None = None,
+        *,
+        app: App | None = None,
+        client: str | tuple[str, int] | None = None,
+    ) -> Request:
+        """A request made by hand, for tests of handlers. It came over no socket, and behaves as one that did.
+
+        Shape: `path` may have a query, or be a whole URL; `query` and `headers` are mappings or pairs, `query` may be
+        text too; a dict or list as `body` becomes JSON; `client` is "192.0.2.1" or ("192.0.2.1", 50000).
+        Errors: ValueError and TypeError, for what no client could send.
+        """
     @property
     def method(self) -> str:
         """The method, as it was sent: "GET"."""
@@ -65,12 +89,139 @@ class Request:
     @property
     def params(self) -> dict[str, str]:
         """What the path's parameters matched, percent-decoded, by name."""
+    @overload
+    def get_param(self, name: str, default: None = None) -> str | None:
+        """A parameter of the path."""
+    @overload
+    def get_param[T](self, name: str, default: T) -> str | T: ...
+    @overload
+    def get_param_int(self, name: str, default: None = None) -> int | None:
+        """A parameter of the path, as an integer.
+
+        Errors: BadRequest (400) for one that is none.
+        """
+    @overload
+    def get_param_int[T](self, name: str, default: T) -> int | T: ...
+    @property
+    def query(self) -> Query:
+        """The parameters of the query, in their order; a name may come more than once."""
+    @property
+    def query_params(self) -> Query:
+        """The parameters of the query: the same object as `query`."""
+    @property
+    def query_string(self) -> str:
+        """The query as it was sent, without the question mark."""
+    @overload
+    def get_query_param(self, name: str, default: None = None) -> str | None:
+        """The first value of a parameter of the query."""
+    @overload
+    def get_query_param[T](self, name: str, default: T) -> str | T: ...
+    @overload
+    def get_query_int(self, name: str, default: None = None) -> int | None:
+        """A parameter of the query, as an integer.
+
+        Errors: BadRequest (400) for one that is none.
+        """
+    @overload
+    def get_query_int[T](self, name: str, default: T) -> int | T: ...
+    @overload
+    def get_query_float(self, name: str, default: None = None) -> float | None:
+        """A parameter of the query, as a finite number.
+
+        Errors: BadRequest (400) for one that is none.
+        """
+    @overload
+    def get_query_float[T](self, name: str, default: T) -> float | T: ...
+    @overload
+    def get_query_bool(self, name: str, default: None = None) -> bool | None:
+        """A parameter of the query, as a truth: true, 1, yes, on; false, 0, no, off.
+
+        Errors: BadRequest (400) for any other word.
+        """
+    @overload
+    def get_query_bool[T](self, name: str, default: T) -> bool | T: ...
+    @property
+    def headers(self) -> Headers:
+        """The header fields; a name may come more than once."""
+    @overload
+    def get_header(self, name: str, default: None = None) -> str | None:
+        """The first value of a header field, by its name in any case."""
+    @overload
+    def get_header[T](self, name: str, default: T) -> str | T: ...
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies, by name."""
+    @property
+    def content_type(self) -> Text:
+        """The media type of the body with its parameters, as it was sent; empty where there is none."""
+    @property
+    def content_length(self) -> int | None:
+        """The bytes of the body that were promised; None where nothing was."""
+    @property
+    def user_agent(self) -> Text:
+        """The program that the client says it is; empty where it does not."""
+    def is_json(self) -> bool:
+        """Whether the body is said to be JSON: `application/json`, or a type that ends in `+json`."""
+    def is_form(self) -> bool:
+        """Whether the body is said to be a form without files: `application/x-www-form-urlencoded`."""
+    def is_multipart(self) -> bool:
+        """Whether the body is said to be a form with files: `multipart/form-data`."""
+    def is_xhr(self) -> bool:
+        """Whether a script says that it asks, by `X-Requested-With: XMLHttpRequest`."""
+    def accepts(self, media_type: str) -> bool:
+        """Whether the client takes a media type, by its `Accept`.
+
+        "json", "html", "text" and "xml" are short for theirs.
+        Errors: ValueError for what is no media type.
+        """
+    def best_match(self, media_types: Sequence[str]) -> str | None:
+        """Which of several media types the client would rather have; None where it takes none of them.
+
+        Where it says no difference, what it names more exactly goes first, then what stands first in `media_types`.
+        Errors: ValueError for what is no media type.
+        """
+    @property
+    def url(self) -> str:
+        """The whole URL as the client asked for it; without scheme and host where it named no host."""
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """The scheme the client came by: "http" or "https"."""
+    @property
+    def is_secure(self) -> Flag:
+        """Whether the client came over TLS."""
+    @property
+    def host(self) -> Text:
+        """The host that the client asked for, with the port it named: "example.org:8000"."""
+    @property
+    def client_ip(self) -> Text:
+        """The client's address, behind trusted proxies too: "192.0.2.1". Empty where there is none."""
+    @property
+    def remote_addr(self) -> str:
+        """The address at the other end of the socket, whatever proxies tell. Empty where there is none."""
+    @property
+    def http_version(self) -> str:
+        """The version of HTTP: "1.0" or "1.1"."""
+    @property
+    def request_id(self) -> Text:
+        """The request's identity in logs and errors, a UUIDv7."""
     @property
     def app(self) -> App:
-        """The application that serves the request."""
+        """The application that serves the request.
+
+        Errors: RuntimeError where the request is made by hand without one.
+        """
     @property
-    def request_id(self) -> str:
-        """The request's identity in logs and errors, a UUIDv7."""
+    def state(self) -> SimpleNamespace:
+        """A namespace of the request's own: any attribute you set."""
+    @property
+    def context(self) -> RequestContext:
+        """What middleware and handlers tell each other of the request, by name."""
+    def get_context(self, name: str, default: Any = None) -> Any:
+        """An entry of the context."""
+    def get_context_string(self, name: str) -> str | None:
+        """An entry of the context that is text; None where it is anything else, or not there."""
+    def set_context(self, name: str, value: Any) -> None:
+        """Set an entry of the context."""
     def body(self) -> AwaitableBytes:
         """The whole body. May be awaited, and must be where the route streams its body."""
     def text(self) -> AwaitableStr:
@@ -90,6 +241,62 @@ class Request:
         """Whether the client has left: it closed its end, or the connection is over."""
     def stream(self) -> AsyncIterator[bytes]:
         """The body in the pieces in which it arrives, where the route streams it; else in one."""
+
+@final
+class Query:
+    """The parameters of a query, in their order; a name may come more than once."""
+
+    @overload
+    def get(self, name: str, default: None = None) -> str | None:
+        """The first value of a name."""
+    @overload
+    def get[T](self, name: str, default: T) -> str | T: ...
+    def get_all(self, name: str) -> list[str]:
+        """All values of a name, in their order; none where it is not there."""
+    def keys(self) -> list[str]:
+        """Each name once, in the order in which they first come."""
+    def items(self) -> list[tuple[str, str]]:
+        """All pairs of name and value, in their order."""
+    def values(self) -> list[str]:
+        """All values, in their order."""
+    def __getitem__(self, name: str, /) -> str: ...
+    def __contains__(self, name: str, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+
+@final
+class Headers:
+    """The header fields of a request. Names are the same in any case; a name may come more than once."""
+
+    @overload
+    def get(self, name: str, default: None = None) -> str | None:
+        """The first value of a name."""
+    @overload
+    def get[T](self, name: str, default: T) -> str | T: ...
+    def get_all(self, name: str) -> list[str]:
+        """All values of a name, in their order; none where it is not there."""
+    def keys(self) -> list[str]:
+        """Each name once, in lower case."""
+    def items(self) -> list[tuple[str, str]]:
+        """All pairs of name, in lower case, and value; those of one name stand together."""
+    def values(self) -> list[str]:
+        """All values, in the order of `items()`."""
+    def __getitem__(self, name: str, /) -> str: ...
+    def __contains__(self, name: str, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+
+@final
+class TrustedProxies:
+    """Proxies whose word is taken for who the client is."""
+
+    def __new__(
+        cls, entries: Sequence[str], trust_x_real_ip: bool, fields: Literal["x-forwarded", "forwarded"]
+    ) -> TrustedProxies:
+        """Trust addresses, networks such as "10.0.0.0/8", and with "unix" whoever connects over a Unix socket.
+
+        Errors: ValueError that names the entry and says why it is none, or for another word for the fields.
+        """
 
 @final
 class Response:
@@ -505,6 +712,12 @@ class _Hooks(Protocol):
     @property
     def on_drained(self) -> Callable[[], object]: ...
 
+class _Settings(Protocol):
+    @property
+    def access_log(self) -> bool: ...
+    @property
+    def trusted_proxies(self) -> TrustedProxies | None: ...
+
 class _Route(Protocol):
     @property
     def method(self) -> str: ...
@@ -534,7 +747,7 @@ class Server:
         app: App,
         routes: Sequence[_Route],
         hooks: _Hooks,
-        access_log: bool,
+        settings: _Settings,
     ) -> Server:
         """Prepare to serve `routes`.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from cello._kernel import Request, Response
+    from cello._kernel import Request, Response, TrustedProxies
     from cello._options import Options
     from cello.app import App
 
@@ -34,6 +34,13 @@ class Hooks(NamedTuple):
     on_error: Callable[[Request, BaseException], Response]
     on_broken: Callable[[Request, BaseException], object]
     on_drained: Callable[[], object]
+
+
+class Settings(NamedTuple):
+    """What the application and its options choose for the whole server."""
+
+    access_log: bool
+    trusted_proxies: TrustedProxies | None
 
 
 def serve(app: App, options: Options) -> None:
@@ -58,7 +65,7 @@ def serve(app: App, options: Options) -> None:
                 app=app,
                 routes=plans,
                 hooks=Hooks(answerer(options.debug, over.is_set), log_break, drained.set),
-                access_log=options.logs,
+                settings=Settings(options.logs, app._trusted_proxies),
             )
         except RouteError as error:
             raise refused(error, plans) from None

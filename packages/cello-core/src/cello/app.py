@@ -6,13 +6,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from cello._handler import Route, where
+from cello._kernel import TrustedProxies
 from cello._methods import method_names
 from cello._route_options import check
 from cello.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from typing import Any, Literal, Unpack
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from typing import Any, Literal, Self, Unpack
 
     from cello._route_options import RouteOptions
 
@@ -37,6 +38,7 @@ class App:
         self.state = SimpleNamespace()
         self._routes: list[Route] = []
         self._listeners: dict[str, list[Listener]] = {event: [] for event in _EVENTS}
+        self._trusted_proxies: TrustedProxies | None = None
 
     def get(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
         """Answers GET, and HEAD, at `path`; `{name}` in it is a parameter, `{*name}` the rest of the path.
@@ -101,6 +103,26 @@ class App:
             return listener
 
         return register
+
+    def set_trusted_proxies(
+        self,
+        proxies: Iterable[str],
+        trust_x_real_ip: bool = False,
+        *,
+        fields: Literal["x-forwarded", "forwarded"] = "x-forwarded",
+    ) -> Self:
+        """Believes these proxies, and no others, about who the client is and how it addressed the server.
+
+        Shape: `proxies` are addresses, networks ("10.0.0.0/8"), and "unix" for whoever connects over a Unix socket.
+        `fields` says what they write: `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`, or `Forwarded`. They have to
+        set or remove each of those. With `trust_x_real_ip` an `X-Real-IP` that is there is the client's address.
+        Errors: ValueError that names the entry and says what is wrong with it; TypeError for a single str.
+        Source: RFC 7239.
+        """
+        if isinstance(proxies, str):
+            raise TypeError(f"the trusted proxies are a list: give [{proxies!r}]")
+        self._trusted_proxies = TrustedProxies(list(proxies), trust_x_real_ip, fields)
+        return self
 
     def run(
         self,
