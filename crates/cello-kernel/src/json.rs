@@ -36,24 +36,26 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
 /// The number of bytes before the first that must be escaped; at most seven fewer.
 fn clean_prefix(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
-    if let Some(index) = words.iter().position(|word| has_escape(u64::from_le_bytes(*word))) {
+    if let Some(index) = words.iter().position(|word| json_specials(u64::from_le_bytes(*word)) != 0) {
         return index * 8;
     }
     let is_clean = rest.iter().fold(0, |found, &byte| found | ESCAPES[byte as usize]) == 0;
     words.len() * 8 + if is_clean { rest.len() } else { 0 }
 }
 
-/// Whether one of eight bytes must be escaped: below 0x20, a quote or a backslash.
+/// The high bit of each of eight bytes that stands in no string as it is: below 0x20, a quote or a backslash. Above the
+/// lowest such byte, in the order of `u64::from_le_bytes`, a bit may be set where none should be.
 ///
 /// Source: the zero-byte test of "Bit Twiddling Hacks" (Anderson), which has no false negative.
-fn has_escape(word: u64) -> bool {
+#[inline]
+pub fn json_specials(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word;
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
     let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (has_zero(quote) | has_zero(backslash) | control) & HIGHS != 0
+    (has_zero(quote) | has_zero(backslash) | control) & HIGHS
 }
 
 fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {

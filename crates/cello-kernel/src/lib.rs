@@ -34,7 +34,7 @@ pub use content::{Broken, Content, Source};
 pub use descriptor::{Registered, duplicate, watch};
 pub use exchange::{Application, Deferred, Exchange, Outcome};
 pub use file::OpenFile;
-pub use json::write_json_string;
+pub use json::{json_specials, write_json_string};
 pub use limits::{Limits, Timeouts};
 pub use listener::{BindError, Listener};
 pub use problem::Problem;

@@ -27,6 +27,8 @@ mod _kernel {
     #[pymodule_export]
     use crate::event_loop::transport::StreamTransport;
     #[pymodule_export]
+    use crate::json::{json_decode, json_encode};
+    #[pymodule_export]
     use crate::request::{Headers, Query, Request, TrustedProxies};
     #[pymodule_export]
     use crate::response::Response;

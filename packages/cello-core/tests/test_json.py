@@ -1,16 +1,12 @@
-"""JSON in both directions, measured against the standard library."""
+"""JSON over real sockets: what a client sends, and what it gets."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cello import Response
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from serving import Server
 
 if TYPE_CHECKING:
@@ -26,15 +22,11 @@ ECHO = """
 
     @app.post("/decoded")
     def decoded(request):
-        return repr(request.json()).encode(errors="surrogatepass")
+        return repr(request.json()).encode()
 
     @app.post("/encoded")
     def encoded(request):
         return json.loads(request.body())
-
-    @app.post("/both")
-    def both(request):
-        return request.json()
 
     @app.post("/body")
     def body(request):
@@ -45,31 +37,6 @@ ECHO = """
 
     app.run()
 """
-
-MAX_DEPTH = 128
-
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.integers(-(2**70), 2**70)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text()
-)
-values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5), max_leaves=20
-)
-#: Anything that looks like JSON, and mostly is none.
-scribbles = st.text(alphabet='[]{},:"\\0123456789.eE+-truefalsn /ud\t\n\x00\x1fé\u2028', max_size=24)
-
-
-class Text(str):
-    __slots__ = ()
-
-
-class Number(float):
-    def __repr__(self) -> str:
-        return "number"
 
 
 class Client:
@@ -98,81 +65,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         server.end()
 
 
-def nested(depth: int, innermost: str = "") -> bytes:
-    return ("[" * depth + innermost + "]" * depth).encode()
-
-
-def standard(document: bytes) -> Any:
-    """What the standard library makes of a document in UTF-8; NaN and infinities are no JSON."""
-
-    def refuse(constant: str) -> None:
-        raise ValueError(constant)
-
-    def finite(digits: str) -> float:
-        number = float(digits)
-        if math.isinf(number):
-            raise ValueError(digits)
-        return number
-
-    return json.loads(document.decode(), parse_constant=refuse, parse_float=finite)
-
-
-# --- parsing
-
-
-def test_what_is_parsed_equals_what_the_standard_library_parses(client: Client) -> None:
-    @given(values, st.sampled_from([None, 1, "\t"]), st.booleans())
-    @settings(max_examples=300, deadline=None)
-    def parses(value: Any, indent: int | str | None, ascii_only: bool) -> None:
-        document = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
-        assert client.post("/decoded", document) == (200, repr(json.loads(document)).encode())
-
-    parses()
-
-
-def test_what_is_no_json_is_refused_where_the_standard_library_refuses_it(client: Client) -> None:
-    @given(scribbles.map(str.encode) | st.binary(max_size=12))
-    @example(b"1e400")
-    @example(b"[-1e999]")
-    @settings(max_examples=500, deadline=None)
-    def agrees(document: bytes) -> None:
-        status, answer = client.post("/decoded", document)
-        try:
-            expected = standard(document)
-        except ValueError:
-            assert (status, json.loads(answer)["title"]) == (400, "Bad Request")
-        else:
-            assert (status, answer) == (200, repr(expected).encode())
-
-    agrees()
-
-
 @pytest.mark.parametrize(
     "document",
     [
-        b"0",
         b"-0",
-        b"-0.0",
-        b"1E+2",
-        b"0.1e1",
-        b"5e-324",
-        b"1e-400",
-        b"1.7976931348623157e308",
-        b"123456789012345678.5",
-        b"9007199254740993",
-        b"18446744073709551615",
         b"18446744073709551616",
-        b"-9223372036854775808",
-        b"-9223372036854775809",
-        b'"\\ud83d\\ude00 \\u00e9 \\/ \\b\\f\\n\\r\\t \\" \\\\ \\u0000"',
-        b'"\\ud800"',
+        b'"\\ud83d\\ude00 \\u0000"',
         '"é 😀 \u2028 \x7f"'.encode(),
         b' \t\r\n[ 1 , { "a" : [ ] } ] \n',
-        b'{"a": 1, "b": 2, "a": 3}',
-        b'{"": {}}',
-        b"9" * 4300,
-        nested(MAX_DEPTH),
-        nested(MAX_DEPTH, str(2**80)),
+        b"[" * 128 + b"]" * 128,
     ],
     ids=lambda document: document[:24].decode(),
 )
@@ -181,62 +82,23 @@ def test_a_document_is_parsed_exactly(client: Client, document: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "detail"),
+    ("document", "what"),
     [
-        (b"", "The body is no JSON: Expecting value at line 1, column 1."),
-        (b" \n ", "The body is no JSON: Expecting value at line 2, column 2."),
-        (b'{"a": 1,\n "b" 2}', "The body is no JSON: Expecting ':' delimiter at line 2, column 6."),
-        (b'{"a":1,}', "The body is no JSON: Expecting property name enclosed in double quotes at line 1, column 8."),
-        (b"[1,]", "The body is no JSON: Expecting value at line 1, column 4."),
-        (b"1 2", "The body is no JSON: Extra data at line 1, column 3."),
-        (b"01", "The body is no JSON: Extra data at line 1, column 2."),
-        (b'"abc', "The body is no JSON: Unterminated string starting at line 1, column 1."),
-        (b'"\x01"', "The body is no JSON: Invalid control character at line 1, column 2."),
-        (b"NaN", "The body is no JSON: NaN is no number there."),
-        (b"[Infinity]", "The body is no JSON: Infinity is no number there."),
-        (b"-Infinity", "The body is no JSON: -Infinity is no number there."),
-        (b"[1e400]", "The body is no JSON this server takes: a number is too large."),
-        (b"-1e400", "The body is no JSON this server takes: a number is too large."),
-        (b"9" * 4301, "The body is no JSON this server takes: an integer has too many digits."),
-        (b'"\xff"', "The body is no JSON: byte 1 is not UTF-8."),
-        (b'"\xed\xa0\x80"', "The body is no JSON: byte 1 is not UTF-8."),
-        ('{"a": 1}'.encode("utf-16"), "The body is no JSON: byte 0 is not UTF-8."),
-        (nested(129), "The body is no JSON this server takes: it nests deeper than 128 levels."),
-        (nested(129, str(2**80)), "The body is no JSON this server takes: it nests deeper than 128 levels."),
-        (
-            b'{"a":' * 129 + b"{}" + b"}" * 129,
-            "The body is no JSON this server takes: it nests deeper than 128 levels.",
-        ),
-        (nested(100_000), "The body is no JSON this server takes: it nests deeper than 128 levels."),
-        (b"[" * 1_000_000, "The body is no JSON this server takes: it nests deeper than 128 levels."),
+        (b"", "a value is expected at line 1, column 1 (byte 0)."),
+        (b'{"a": 1,\n "b" 2}', "':' is expected at line 2, column 6 (byte 14)."),
+        (b'"\xff"', "this byte is no UTF-8 at line 1, column 2 (byte 1)."),
+        (b"[" * 1_000_000, "it nests deeper than 128 levels at line 1, column 129 (byte 128)."),
     ],
     ids=lambda given: given[:24].decode(errors="replace") if isinstance(given, bytes) else "",
 )
-def test_a_malformed_document_is_a_400_that_says_what_and_where(client: Client, document: bytes, detail: str) -> None:
+def test_a_malformed_document_is_a_400_that_says_what_and_where(client: Client, document: bytes, what: str) -> None:
     status, answer = client.post("/decoded", document)
-    assert (status, json.loads(answer)["detail"]) == (400, detail)
+    assert (status, json.loads(answer)["detail"]) == (400, f"The body cannot be read as JSON: {what}")
 
 
 def test_the_body_is_intact_after_it_was_parsed(client: Client) -> None:
-    # The native parser unescapes in place: in a copy, that is.
     document = b'{"a\\u00e9": "b\\n\\"c", "d": [1.50, "\\ud83d\\ude00"]}'
     assert client.post("/body", document) == (200, document + b"|" + document)
-
-
-# --- serialising
-
-
-def test_what_is_serialised_equals_what_went_in(client: Client) -> None:
-    @given(values)
-    @settings(max_examples=300, deadline=None)
-    def survives(value: Any) -> None:
-        # In an object, since a bare str is an answer in plain text.
-        document = json.dumps({"value": value}).encode()
-        status, answer = client.post("/encoded", document)
-        assert (status, repr(json.loads(answer))) == (200, repr({"value": value}))
-        assert client.post("/both", document) == (200, answer)
-
-    survives()
 
 
 def test_what_is_serialised_is_compact_and_escapes_no_more_than_it_must(client: Client) -> None:
@@ -251,111 +113,45 @@ def test_what_is_serialised_is_compact_and_escapes_no_more_than_it_must(client: 
     )
 
 
-def test_subclasses_are_serialised_as_what_they_are_kinds_of(serve: Serve) -> None:
+def test_a_value_without_a_json_form_is_a_500_whose_path_is_in_the_log(serve: Serve) -> None:
     server = serve("""
-        from collections import OrderedDict, defaultdict, namedtuple
-        from enum import IntEnum, StrEnum
         from cello import App
-
-        Colour = IntEnum("Colour", {"RED": 3})
-        Fruit = StrEnum("Fruit", {"PLUM": "plum"})
-        Point = namedtuple("Point", "x y")
-
-        class Loud(int):
-            __repr__ = __str__ = lambda self: "loud"
-
-        class Number(float):
-            __repr__ = __str__ = lambda self: "number"
 
         app = App()
 
         @app.get("/")
         def answer():
-            ordered = OrderedDict(a=1, b=2)
-            ordered.move_to_end("a")
-            return {
-                "enums": [Colour.RED, Fruit.PLUM, {Fruit.PLUM: 1}],
-                "numbers": [Loud(7), Loud(10**20), Number(1.5)],
-                "tuples": [(), (1, (2,)), Point(1, 2)],
-                "dicts": [defaultdict(list, a=[]), ordered],
-            }
+            return {"items": [1, {"price": float("nan")}]}
 
         app.run()
     """)
-    assert server.get("/").body == (
-        b'{"enums":[3,"plum",{"plum":1}],"numbers":[7,100000000000000000000,1.5],'
-        b'"tuples":[[],[1,[2]],[1,2]],"dicts":[{"a":[]},{"b":2,"a":1}]}'
-    )
+    assert server.get("/").status == 500
+    stopped = server.stop()
+    assert "ValueError: $.items[1].price: nan has no JSON form: use None" in stopped.stderr
 
 
-def deep(depth: int) -> list[Any]:
-    value: list[Any] = []
-    for _ in range(depth - 1):
-        value = [value]
-    return value
+def test_nothing_of_pydantic_or_msgspec_is_imported_for_the_kinds_of_the_standard_library(serve: Serve) -> None:
+    server = serve("""
+        import sys
+        from dataclasses import dataclass
+        from datetime import date
+        from cello import App
 
+        app = App()
 
-def test_nesting_is_serialised_to_the_limit_and_refused_past_it() -> None:
-    assert Response.json(deep(MAX_DEPTH)).status == 200
-    with pytest.raises(ValueError, match="nests deeper than 128 levels"):
-        Response.json(deep(MAX_DEPTH + 1))
+        @dataclass
+        class Day:
+            date: date
 
+        @app.get("/")
+        def answer():
+            return [Day(date(2026, 1, 2))]
 
-def cyclic_list() -> list[Any]:
-    cycle: list[Any] = []
-    cycle.append(cycle)
-    return cycle
+        @app.get("/modules")
+        def modules():
+            return sorted(name for name in sys.modules if name.partition(".")[0] in {"pydantic", "msgspec", "uuid"})
 
-
-def cyclic_dict() -> dict[str, Any]:
-    cycle: dict[str, Any] = {}
-    cycle["self"] = [cycle]
-    return cycle
-
-
-@pytest.mark.parametrize("cycle", [cyclic_list(), cyclic_dict()], ids=["list", "dict"])
-def test_a_value_that_contains_itself_is_refused(cycle: Any) -> None:
-    with pytest.raises(ValueError, match="contains itself"):
-        Response.json(cycle)
-
-
-@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, Number("nan")], ids=str)
-def test_a_float_that_json_has_not_is_refused(number: float) -> None:
-    with pytest.raises(ValueError, match="cannot be serialised as JSON: it has no such number"):
-        Response.json([number])
-
-
-@pytest.mark.parametrize("value", ["\ud800", {"\udfff": 1}, [Text("a\ud800")]], ids=ascii)
-def test_a_lone_surrogate_is_refused(value: Any) -> None:
-    with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
-        Response.json(value)
-
-
-def test_an_integer_of_more_digits_than_python_prints_is_refused() -> None:
-    with pytest.raises(ValueError, match="4300 digits"):
-        Response.json(10**4300)
-
-
-@pytest.mark.parametrize(
-    ("key", "kind"), [(1, "int"), (None, "NoneType"), (True, "bool"), (1.5, "float"), ((), "tuple"), (b"", "bytes")]
-)
-def test_a_key_that_is_no_string_is_refused(key: Any, kind: str) -> None:
-    with pytest.raises(TypeError, match=f"a key of type {kind} cannot be serialised as JSON: use str"):
-        Response.json({"fine": {key: 1}})
-
-
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [
-        (object(), "object"),
-        ({1}, "set"),
-        (b"x", "bytes"),
-        (1j, "complex"),
-        (Response, "type"),
-        (iter(()), "tuple_iterator"),
-    ],
-    ids=["object", "set", "bytes", "complex", "type", "iterator"],
-)
-def test_a_value_of_another_type_is_refused_by_its_name(value: Any, kind: str) -> None:
-    with pytest.raises(TypeError, match=f"a value of type {kind} cannot be serialised as JSON"):
-        Response.json({"deep": [value]})
+        app.run()
+    """)
+    assert server.get("/").body == b'[{"date":"2026-01-02"}]'
+    assert server.get("/modules").json() == []

@@ -130,8 +130,8 @@ TUPLE = "a tuple is (body, status) or (body, status, headers); for an array of J
             "('a', 200, 3)",
             "TypeError: header fields are a mapping or pairs of str and str, and this is of type int",
         ),
-        ("(object(), 200)", "TypeError: a value of type object cannot be serialised as JSON"),
-        ("Response", "TypeError: a value of type type cannot be serialised as JSON"),
+        ("(object(), 200)", "TypeError: $: a value of type object has no JSON form"),
+        ("Response", "TypeError: $: a value of type type has no JSON form"),
     ],
     ids=lambda value: value if value.startswith(("(", "Response")) else "",
 )

@@ -34,6 +34,8 @@ __all__ = [
     "TimerHandle",
     "TrustedProxies",
     "__version__",
+    "_json_decode",
+    "_json_encode",
     "_panic",
 ]
 
@@ -51,6 +53,12 @@ BUILD_PROFILE: Literal["dev", "release"]
 
 def _panic() -> None:
     """Panics: what a panic of native code does to a request cannot be tested without one. Not in release builds."""
+
+def _json_encode(value: object) -> bytes:
+    """Serialises a value, as `Response.json()` does."""
+
+def _json_decode(document: bytes) -> Any:
+    """Parses a document, as `Request.json()` does."""
 
 class BindError(OSError):
     """An address cannot be listened on; the words say why."""
