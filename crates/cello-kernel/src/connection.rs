@@ -39,29 +39,38 @@ pub(crate) fn protocol(limits: &Limits) -> http1::Builder {
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(stream: TcpStream, protocol: &http1::Builder, mut service: HttpService) {
-    let watch = service.watch().clone();
+    let (watch, error_form) = (service.watch().clone(), service.error_form());
     let wire = Wire::new(stream, watch.clone());
     service.tie(wire.tether());
     let mut connection = protocol.serve_connection(TokioIo::new(wire.clone()), service);
     let mut was_told_to_close = false;
-    let has_unread_bytes = poll_fn(|context| {
+    let ended = poll_fn(|context| {
         watch.set_waker(context.waker());
         if watch.is_closing() && !was_told_to_close {
             was_told_to_close = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        let ended = Pin::new(&mut connection).poll(context).map(|ended| match ended {
-            Ok(()) => watch.lingers(),
-            // hyper has answered a head that it cannot parse, and may not have read all of it.
-            Err(error) => error.is_parse(),
-        });
-        match wire.poll_send(context) {
-            Poll::Ready(Err(_)) => Poll::Ready(false),
-            _ => ended,
+        let ended = Pin::new(&mut connection).poll(context);
+        if ended.is_pending() && matches!(wire.poll_send(context), Poll::Ready(Err(_))) {
+            return Poll::Ready(None);
         }
+        ended.map(Some)
     })
     .await;
     drop(connection);
+    let has_unread_bytes = match ended {
+        None => return,
+        Some(Ok(())) => watch.lingers(),
+        Some(Err(error)) if error.is_parse() => {
+            // hyper has answered a head that it cannot parse, and may not have read all of it.
+            wire.complete_refusal(error_form);
+            true
+        }
+        Some(Err(_)) => false,
+    };
+    if poll_fn(|context| wire.poll_close(context)).await.is_err() {
+        return;
+    }
     if has_unread_bytes {
         let mut sink = tokio::io::sink();
         let mut rest = wire.take(LINGER_BYTES);

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::answer::Answer;
 use crate::body::{BodyError, BufferedBody};
 use crate::inflow::{Arriving, Inflow};
+use crate::problem::Errors;
 use crate::request_id::RequestId;
 use crate::router::{NO_ROUTE, Params, RouteId};
 use crate::wire::Tether;
@@ -32,6 +33,7 @@ pub struct Exchange {
     pub peer: Option<SocketAddr>,
     /// Whether the connection is over TLS.
     pub is_secure: bool,
+    pub(crate) errors: Errors,
     body: OnceLock<Received>,
     /// None where it came over no connection.
     tether: Option<Tether>,
@@ -53,14 +55,15 @@ impl Exchange {
         params: Option<Params>,
         peer: Option<SocketAddr>,
         tether: Option<Tether>,
+        errors: Errors,
     ) -> Self {
         let (id, body) = (RequestId::default(), OnceLock::new());
-        Self { head, route, params, id, peer, is_secure: false, body, tether }
+        Self { head, route, params, id, peer, is_secure: false, errors, body, tether }
     }
 
     /// A request that came over no connection, and belongs to no route.
     pub fn by_hand(head: Parts, body: Bytes, peer: Option<SocketAddr>, is_secure: bool) -> Self {
-        let exchange = Self { is_secure, ..Self::new(head, NO_ROUTE, None, peer, None) };
+        let exchange = Self { is_secure, ..Self::new(head, NO_ROUTE, None, peer, None, Errors::default()) };
         exchange.set_body(BufferedBody::by_hand(body));
         exchange
     }

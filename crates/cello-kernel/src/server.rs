@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use hyper::server::conn::http1;
 use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +19,7 @@ use crate::connection;
 use crate::exchange::Application;
 use crate::limits::{Limits, Timeouts};
 use crate::listener::Listener;
+use crate::problem::{ErrorForm, Errors};
 use crate::router::Router;
 use crate::service::HttpService;
 use crate::watch::{Clock, Expiry, Watch};
@@ -25,11 +27,17 @@ use crate::watch::{Clock, Expiry, Watch};
 /// How long `accept` rests when the process has no file descriptor left.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// The whole answer to a connection over the limit: it has sent no request yet, so there is no id to name.
-const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
-    Connection: close\r\nRetry-After: 1\r\nContent-Type: application/problem+json\r\nContent-Length: 121\r\n\r\n\
-    {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
-    \"detail\":\"The server has all the connections it takes.\"}";
+/// The whole answer to a connection over the limit, which has sent no request yet.
+fn too_many_connections(form: ErrorForm) -> Vec<u8> {
+    let (media_type, body) = form.body(StatusCode::SERVICE_UNAVAILABLE, "The server has all the connections it takes.");
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: {}\r\n\
+         Content-Length: {}\r\n\r\n",
+        media_type.to_str().unwrap_or_default(),
+        body.len()
+    );
+    [head.as_bytes(), &body].concat()
+}
 
 /// How a server serves.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +46,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// How it is told of errors.
+    pub errors: Errors,
     /// A line for each answer, where wanted.
     pub access_log: Option<AccessLog>,
     /// What single routes want otherwise, by their number.
@@ -157,7 +167,7 @@ async fn accept(state: Arc<State>, listener: TcpListener, runtime: Handle) {
         match listener.accept().await {
             Ok((stream, _)) if state.open.load(Relaxed) >= state.settings.limits.connections => {
                 // Best effort: a client that cannot take so little is not waited for.
-                let _ = stream.try_write(TOO_MANY_CONNECTIONS);
+                let _ = stream.try_write(&too_many_connections(state.settings.errors.form));
             }
             Ok((stream, peer)) => open(&state, stream, peer, &runtime),
             Err(error) if is_of_one_connection(&error) => {}

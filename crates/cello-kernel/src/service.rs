@@ -21,7 +21,7 @@ use crate::content::Content;
 use crate::exchange::{Exchange, Forgotten, Outcome, Reply};
 use crate::framing;
 use crate::inflow::Inflow;
-use crate::problem::Problem;
+use crate::problem::ErrorForm;
 use crate::router::{Found, NO_ROUTE, Params, RouteId};
 use crate::server::{RouteSettings, State};
 use crate::watch::{Expired, Phase, Watch};
@@ -43,6 +43,11 @@ impl HttpService {
     /// Ties the requests to their connection.
     pub(crate) fn tie(&mut self, tether: Tether) {
         self.tether = tether;
+    }
+
+    /// The form of errors that belong to no request.
+    pub(crate) fn error_form(&self) -> ErrorForm {
+        self.server.settings.errors.form
     }
 
     pub(crate) fn watch(&self) -> &Arc<Watch> {
@@ -135,7 +140,8 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
             Ok((route, params)) => (route, params, None),
             Err(denial) => (NO_ROUTE, None, Some(denial)),
         };
-        let exchange = Arc::new(Exchange::new(head, route, params, self.peer, Some(self.tether.clone())));
+        let (tether, errors) = (Some(self.tether.clone()), self.server.settings.errors);
+        let exchange = Arc::new(Exchange::new(head, route, params, self.peer, tether, errors));
         let begun = catch_unwind(AssertUnwindSafe(|| match denial {
             None => self.answer(&exchange, incoming),
             Some(denial) => Begun::Answered(self.deny(&exchange, &incoming, denial)),
@@ -205,7 +211,7 @@ fn finish(answer: Answer, server: &State, watch: &Arc<Watch>, exchange: &Exchang
 }
 
 fn problem(status: StatusCode, detail: &str, exchange: &Exchange) -> Answer {
-    Problem { status, detail, instance: exchange.head.uri.path() }.answer(&exchange.id)
+    exchange.problem(status, detail)
 }
 
 /// Refuses a request whose body is unread: the connection is closed, since the body may follow unasked.

@@ -10,6 +10,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::problem::ErrorForm;
+use crate::refusal;
 use crate::watch::Watch;
 
 /// How much is held back for one write; what is longer is not copied.
@@ -29,11 +31,13 @@ pub(crate) struct Ends {
     held: Vec<u8>,
     /// hyper has written all that it has.
     is_complete: bool,
+    /// hyper has ended the connection in order, with its last answer written.
+    is_shut: bool,
 }
 
 impl Wire {
     pub(crate) fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
-        Self(Arc::new(Mutex::new(Ends { stream, watch, held: Vec::new(), is_complete: true })))
+        Self(Arc::new(Mutex::new(Ends { stream, watch, held: Vec::new(), is_complete: true, is_shut: false })))
     }
 
     pub(crate) fn tether(&self) -> Tether {
@@ -43,6 +47,21 @@ impl Wire {
     /// Sends what is held.
     pub(crate) fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.ends().poll_send(context)
+    }
+
+    /// Once hyper has ended with an error of parsing: puts a body to what it has answered, if it has.
+    pub(crate) fn complete_refusal(&self, form: ErrorForm) {
+        let ends = &mut *self.ends();
+        if ends.is_shut {
+            refusal::complete(&mut ends.held, form);
+        }
+    }
+
+    /// Sends what is held, and says that nothing more comes if hyper has said so.
+    pub(crate) fn poll_close(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ends = &mut *self.ends();
+        ready!(ends.poll_send(context))?;
+        if ends.is_shut { Pin::new(&mut ends.stream).poll_shutdown(context) } else { Poll::Ready(Ok(())) }
     }
 
     fn ends(&self) -> MutexGuard<'_, Ends> {
@@ -126,9 +145,9 @@ impl AsyncWrite for Wire {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ends = &mut *self.ends();
-        ready!(ends.poll_send(context))?;
-        Pin::new(&mut ends.stream).poll_shutdown(context)
+    /// Only noted: the connection's task closes, once it knows why hyper has ended.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ends().is_shut = true;
+        Poll::Ready(Ok(()))
     }
 }

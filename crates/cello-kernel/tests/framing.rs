@@ -9,7 +9,7 @@ fn refused(server: &Served, request: &str) -> Client {
     let mut client = server.connect();
     client.send(format!("{request}{}", get("/hello")));
     let answer = client.answer();
-    assert_eq!(answer.status, 400, "{request:?}: {}", answer.text());
+    answer.problem(400);
     assert!(answer.says_close(), "{request:?}");
     client
 }

@@ -24,6 +24,8 @@ use crate::run::{AnswerSender, Run};
 use crate::stream::{self, Stream};
 use crate::waits::Waits;
 
+const FAILED: &str = "The server failed to answer this request.";
+
 /// How one route's handler is called, settled when the server is made.
 pub(crate) struct Plan {
     pub(crate) function: Py<PyAny>,
@@ -218,7 +220,8 @@ impl Handlers {
             Ok(request) => request,
             Err(error) => {
                 error.write_unraisable(py, None);
-                return Called::Answered(internal_error(&RequestId::default()));
+                let (status, detail) = (StatusCode::INTERNAL_SERVER_ERROR, FAILED);
+                return Called::Answered(Problem { status, detail, instance: "" }.answer(&RequestId::default()));
             }
         };
         let began_s = self.shared.is_debug().then(now_s);
@@ -303,11 +306,10 @@ impl Handlers {
 
     /// The answer for what a handler raised.
     pub(crate) fn failed(&self, py: Python<'_>, request: &Bound<'_, Request>, error: PyErr) -> Answer {
-        let id = &request.get().exchange().id;
+        let exchange = request.get().exchange();
         if ends_process(py, &error) {
             self.shared.fail(error);
-            let detail = "The server is stopping.";
-            return Problem { status: StatusCode::SERVICE_UNAVAILABLE, detail, instance: "" }.answer(id);
+            return exchange.problem(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping.");
         }
         let answered = catch_unwind(AssertUnwindSafe(|| {
             let response = self.hooks.on_error.bind(py).call1((request, error.value(py)))?;
@@ -320,9 +322,9 @@ impl Handlers {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 error.write_unraisable(py, None);
-                internal_error(id)
+                exchange.problem(StatusCode::INTERNAL_SERVER_ERROR, FAILED)
             }
-            Err(_) => internal_error(id),
+            Err(_) => exchange.problem(StatusCode::INTERNAL_SERVER_ERROR, FAILED),
         }
     }
 
@@ -339,9 +341,4 @@ impl Handlers {
 /// A panic of native code that a handler called, as an exception.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> PyErr {
     PyRuntimeError::new_err(format!("native code panicked: {}", panic_words(panic)))
-}
-
-fn internal_error(id: &RequestId) -> Answer {
-    let detail = "The server failed to answer this request.";
-    Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, instance: "" }.answer(id)
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cello_kernel::{AccessLog, PathError, Pattern, RouteId, RouteSettings, Router, Settings};
+use cello_kernel::{AccessLog, ErrorForm, Errors, PathError, Pattern, RouteId, RouteSettings, Router, Settings};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -68,6 +68,9 @@ struct Route {
 struct Choices {
     access_log: bool,
     trusted_proxies: Option<Py<TrustedProxies>>,
+    error_form: String,
+    /// Whether a client that prefers HTML gets errors as pages.
+    has_pages: bool,
 }
 
 /// What a server is made of, until it starts.
@@ -105,9 +108,15 @@ impl Server {
     ) -> PyResult<Self> {
         let mut router = Router::default();
         let mut plans = Vec::with_capacity(routes.len());
-        let Choices { access_log, trusted_proxies } = settings;
+        let Choices { access_log, trusted_proxies, error_form, has_pages } = settings;
+        let form = match error_form.as_str() {
+            "problem" => ErrorForm::Problem,
+            "legacy" => ErrorForm::Legacy,
+            _ => return Err(PyValueError::new_err(format!("{error_form:?} is no form of errors"))),
+        };
         let proxies = trusted_proxies.map(|proxies| proxies.get().shared());
-        let mut settings = Settings { access_log: access_log.then_some(AccessLog), ..Settings::default() };
+        let access_log = access_log.then_some(AccessLog);
+        let mut settings = Settings { access_log, errors: Errors { form, has_pages }, ..Settings::default() };
         for (index, route) in routes.into_iter().enumerate() {
             let refused = |words: String, other: Option<RouteId>| RouteError::new_err((words, index, other));
             let malformed = |error: PathError| refused(error.to_string(), None);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use cello_kernel::{Answer, Content};
 use http::HeaderValue;
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple, PyType};
 
@@ -69,10 +70,19 @@ fn read(value: &Bound<'_, PyAny>) -> PyResult<(Head, Body)> {
     }
     match content(value) {
         Ok((bytes, content_type)) => Ok((Head::of_type(content_type), bytes.into())),
-        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => match iterator(value)? {
-            Some(iterator) => Ok((Head::default(), Body::Stream(iterator.unbind()))),
-            None => Err(advised(value, error)?),
-        },
+        // Asked last, so that whatever is JSON never pays for the questions.
+        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => {
+            if let Some(to_response) = value.getattr_opt(intern!(value.py(), "to_response"))? {
+                return match to_response.call0()?.cast_exact::<Response>() {
+                    Ok(response) => response.get().give(),
+                    Err(_) => Err(PyTypeError::new_err("a to_response() did not return a Response")),
+                };
+            }
+            match iterator(value)? {
+                Some(iterator) => Ok((Head::default(), Body::Stream(iterator.unbind()))),
+                None => Err(advised(value, error)?),
+            }
+        }
         Err(error) => Err(error),
     }
 }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cello._kernel import Response
-from cello._trace import fold
-from cello.errors import HTTPError
+from cello._kernel import Response, _wants_page
+from cello._problem import respond, sendable
+from cello._trace import Told, render, tell
+from cello.errors import HTTPError, MalformedJSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Literal
 
     from cello._kernel import Request
 
@@ -20,22 +22,40 @@ __all__ = ["answerer", "log_break"]
 _log = logging.getLogger("cello")
 
 
-def answerer(debug: bool, is_over: Callable[[], bool]) -> Callable[[Request, BaseException], Response]:
+def answerer(
+    debug: bool, is_over: Callable[[], bool], form: Literal["problem", "legacy"] = "problem"
+) -> Callable[[Request, BaseException], Response]:
     """Makes the function that answers for an exception; with `debug` it shows the exception to the client.
 
     Once `is_over` says so, whoever is cancelled is cancelled by the end of the server: that is no failure.
     """
+    respond_with = _legacy if form == "legacy" else _problem
+    failed = "Internal Server Error" if form == "legacy" else "The server failed to answer this request."
 
     def answer(request: Request, error: BaseException) -> Response:
         if isinstance(error, HTTPError):
-            return _problem(request, error.status, error.detail)
+            try:
+                return answer_as_asked(request, error)
+            except Exception as failure:  # it was made into what cannot be sent after it was checked
+                failure.__context__ = error
+                error = failure
         if isinstance(error, CancelledError) and is_over():
-            return _problem(request, 503, "The server is stopping.")
-        trace = fold(error)
-        _log.error("%s %s failed (request %s)\n%s", request.method, request.path, request.request_id, trace)
-        if debug:
-            return _problem(request, 500, _words(error), trace=[_printable(line) for line in trace.splitlines()])
-        return _problem(request, 500, "The server failed to answer this request.")
+            return respond_with(request, HTTPError(503, "The server is stopping."))
+        told = _log_failure(request, error)
+        if not debug:
+            return respond_with(request, HTTPError(500, failed))
+        words = _words(error)
+        if _wants_page(request):
+            return _page(request, error, words, told)
+        if form == "legacy":
+            return respond_with(request, HTTPError(500, f"Handler error: {words}"))
+        return respond_with(request, HTTPError(500, words), [_printable(line) for line in render(told).splitlines()])
+
+    def answer_as_asked(request: Request, error: HTTPError) -> Response:
+        told = _log_failure(request, error) if error.status == 500 else None
+        if _wants_page(request):
+            return _page(request, error, _said(error), told or _tell(error))
+        return respond_with(request, error)
 
     return answer
 
@@ -43,26 +63,53 @@ def answerer(debug: bool, is_over: Callable[[], bool]) -> Callable[[Request, Bas
 def log_break(request: Request, error: BaseException) -> None:
     """Tells the log why a streamed body broke off: its client sees no more than a connection that was aborted."""
     words = "%s %s: the body broke off (request %s)\n%s"
-    _log.error(words, request.method, request.path, request.request_id, fold(error))
+    _log.error(words, request.method, request.path, request.request_id, render(_tell(error)))
 
 
-def _problem(request: Request, status: int, detail: str, **more: Any) -> Response:
-    from http import HTTPStatus
-
-    try:
-        title = HTTPStatus(status).phrase
-    except ValueError:
-        title = "Error"
-    body = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": _printable(detail),
+def _problem(request: Request, error: HTTPError, trace: list[str] | None = None) -> Response:
+    members: dict[str, Any] = {
+        "type": error.type,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
         "instance": request.path,
         "request_id": request.request_id,
-        **more,
+        **error.extensions,
     }
-    return Response.json(body, status=status, headers={"content-type": "application/problem+json"})
+    if trace is not None:
+        members["trace"] = trace
+    return respond(members, error.status, error.headers)
+
+
+def _legacy(_: Request, error: HTTPError, _trace: list[str] | None = None) -> Response:
+    if isinstance(error, MalformedJSON):
+        place = {"loc": ["body"], "msg": "Invalid JSON body", "type": "value_error.json"}
+        return Response.json({"detail": [place]}, status=422, headers=error.headers)
+    body = {**error.extensions, "error": sendable(_said(error)), "status": error.status}
+    return Response.json(body, status=error.status, headers=error.headers)
+
+
+def _page(request: Request, error: BaseException, words: str, told: list[Told | str]) -> Response:
+    from cello._page import page
+
+    return page(request, error, words, told)
+
+
+def _said(error: HTTPError) -> str:
+    return error.title if error.detail is None else error.detail
+
+
+def _log_failure(request: Request, error: BaseException) -> list[Told | str]:
+    told = _tell(error)
+    _log.error("%s %s failed (request %s)\n%s", request.method, request.path, request.request_id, render(told))
+    return told
+
+
+def _tell(error: BaseException) -> list[Told | str]:
+    try:
+        return tell(error)
+    except Exception:  # what is odd about an exception must not cost the client its answer
+        return [Told(_words(error), [], [])]
 
 
 def _words(error: BaseException) -> str:
@@ -73,5 +120,4 @@ def _words(error: BaseException) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text with escapes in place of lone surrogates, which no encoding has."""
     return text.encode(errors="backslashreplace").decode()

@@ -34,9 +34,13 @@ __all__ = [
     "TimerHandle",
     "TrustedProxies",
     "__version__",
+    "_header_fields",
     "_json_decode",
     "_json_encode",
+    "_page",
     "_panic",
+    "_title",
+    "_wants_page",
 ]
 
 _Arguments = TypeVarTuple("_Arguments")
@@ -59,6 +63,24 @@ def _json_encode(value: object) -> bytes:
 
 def _json_decode(document: bytes) -> Any:
     """Parses a document, as `Request.json()` does."""
+
+def _title(status: int) -> str:
+    """The phrase of a status, "Error" where it has none.
+
+    Errors: ValueError for a number that is no status.
+    """
+
+def _wants_page(request: Request) -> bool:
+    """Whether a request's errors are told as a page."""
+
+def _page(request: Request, status: int, heading: str, sections: str) -> tuple[str, list[tuple[str, str]]]:
+    """The page of an error, and the header fields it needs; `sections` is HTML.
+
+    Errors: ValueError for a number that is no status.
+    """
+
+def _header_fields(request: Request) -> list[tuple[str, str]]:
+    """The header fields of a request, for a page: what is no UTF-8 in them is replaced."""
 
 class BindError(OSError):
     """An address cannot be listened on; the words say why."""
@@ -725,6 +747,10 @@ class _Settings(Protocol):
     def access_log(self) -> bool: ...
     @property
     def trusted_proxies(self) -> TrustedProxies | None: ...
+    @property
+    def error_form(self) -> Literal["problem", "legacy"]: ...
+    @property
+    def has_pages(self) -> bool: ...
 
 class _Route(Protocol):
     @property
@@ -757,7 +783,7 @@ class Server:
         hooks: _Hooks,
         settings: _Settings,
     ) -> Server:
-        """Prepare to serve `routes`.
+        """Prepare to serve `routes`. With `pages`, a client that prefers HTML gets errors as pages.
 
         Errors: RouteError with its words and the index of the route, for a path that cannot be one or is taken.
         """

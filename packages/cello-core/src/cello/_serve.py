@@ -17,6 +17,7 @@ from cello.loop import EventLoop
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+    from typing import Literal
 
     from cello._kernel import Request, Response, TrustedProxies
     from cello._options import Options
@@ -41,6 +42,9 @@ class Settings(NamedTuple):
 
     access_log: bool
     trusted_proxies: TrustedProxies | None
+    error_form: Literal["problem", "legacy"]
+    #: Whether a client that prefers HTML gets errors as pages.
+    has_pages: bool
 
 
 def serve(app: App, options: Options) -> None:
@@ -64,8 +68,8 @@ def serve(app: App, options: Options) -> None:
                 loop,
                 app=app,
                 routes=plans,
-                hooks=Hooks(answerer(options.debug, over.is_set), log_break, drained.set),
-                settings=Settings(options.logs, app._trusted_proxies),
+                hooks=Hooks(answerer(options.debug, over.is_set, app._errors), log_break, drained.set),
+                settings=Settings(options.logs, app._trusted_proxies, app._errors, options.debug),
             )
         except RouteError as error:
             raise refused(error, plans) from None

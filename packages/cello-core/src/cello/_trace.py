@@ -7,20 +7,61 @@ import os
 import sysconfig
 import textwrap
 import traceback
-from typing import cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-__all__ = ["fold"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Frame", "Told", "fold", "render", "tell"]
 
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple({f"{_PATHS[key]}{os.sep}" for key in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS = f"{os.path.dirname(os.path.abspath(__file__))}{os.sep}"
 
-#: How many of a chain's exceptions are told, from either end.
+#: How many of a chain's exceptions, of a group's members and of a user's frames are told, from either end.
 _CAUSES = 10
+_MEMBERS = 10
+_FRAMES = 50
+#: How deep groups are told that are in groups.
+_DEPTH = 10
+
+
+class Frame(NamedTuple):
+    """A line of the user's that was being run."""
+
+    path: str
+    line: int
+    name: str
+    names: dict[str, Any]
+
+    def source(self, around: int = 0) -> Iterator[tuple[int, str]]:
+        """The line, and so many before and after it that the file has, by number."""
+        for number in range(max(1, self.line - around), self.line + around + 1):
+            try:
+                text = linecache.getline(self.path, number, self.names)
+            except Exception:  # a module's own loader may raise anything
+                return
+            if text:
+                yield number, text.rstrip()
+
+
+class Told(NamedTuple):
+    """One exception. A str among the rest stands for what is not told: frames of libraries, or too many of anything."""
+
+    words: str
+    #: Outermost first.
+    steps: list[Frame | str]
+    #: The members of a group, each with its causes and by its place.
+    members: list[tuple[str, list[Told | str]]]
 
 
 def fold(error: BaseException) -> str:
     """An exception's words and frames, outermost first, causes before what they caused, and a group's members in it."""
+    return render(tell(error))
+
+
+def tell(error: BaseException, depth: int = 0) -> list[Told | str]:
+    """An exception, after its causes."""
     chain: dict[int, BaseException] = {}
     current: BaseException | None = error
     while current is not None and id(current) not in chain:
@@ -29,32 +70,57 @@ def fold(error: BaseException) -> str:
     links = list(reversed(chain.values()))
     left_out = len(links) - 2 * _CAUSES
     if left_out <= 0:
-        told = [_fold_one(link) for link in links]
-    else:
-        told = [_fold_one(link) for link in links[:_CAUSES] + links[-_CAUSES:]]
-        told.insert(_CAUSES, f"… {left_out} more exceptions")
-    return "\nwhich led to\n".join(told)
+        return [_tell_one(link, depth) for link in links]
+    told: list[Told | str] = [_tell_one(link, depth) for link in links[:_CAUSES] + links[-_CAUSES:]]
+    told.insert(_CAUSES, f"… {left_out} more exceptions")
+    return told
 
 
-def _fold_one(error: BaseException) -> str:
-    lines = ["".join(traceback.format_exception_only(error)).rstrip()]
+def render(told: list[Told | str]) -> str:
+    """What was told, as text."""
+    return "\nwhich led to\n".join(link if isinstance(link, str) else _render_one(link) for link in told)
+
+
+def _tell_one(error: BaseException, depth: int) -> Told:
+    words = "".join(traceback.format_exception_only(error)).rstrip()
+    members: list[tuple[str, list[Told | str]]] = []
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        for number, member in enumerate(group[: _MEMBERS if depth < _DEPTH else 0], 1):
+            members.append((f"{number} of {len(group)}:", tell(member, depth + 1)))
+        if len(members) < len(group):
+            members.append((f"… {len(group) - len(members)} more exceptions", []))
+    return Told(words, _steps(error), members)
+
+
+def _steps(error: BaseException) -> list[Frame | str]:
+    steps: list[Frame | str] = []
     folded: list[str] = []
     for frame, line in traceback.walk_tb(error.__traceback__):
-        path = frame.f_code.co_filename
-        if _is_library(path):
-            folded.append(_library(path))
+        code = frame.f_code
+        if _is_library(code.co_filename):
+            folded.append(_library(code.co_filename))
             continue
-        lines += _count(folded)
+        steps += _count(folded)
         folded = []
-        lines.append(f"  {path}:{line} in {frame.f_code.co_qualname}")
-        source = linecache.getline(path, line, frame.f_globals).strip()
-        if source:
-            lines.append(f"      {source}")
-    lines += _count(folded)
-    if isinstance(error, BaseExceptionGroup):
-        members = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        for number, member in enumerate(members, 1):
-            lines += [f"  {number} of {len(members)}:", textwrap.indent(fold(member), "    ")]
+        steps.append(Frame(code.co_filename, line, code.co_qualname, frame.f_globals))
+    steps += _count(folded)
+    left_out = len(steps) - 2 * _FRAMES
+    return steps if left_out <= 0 else [*steps[:_FRAMES], f"… {left_out} more frames", *steps[-_FRAMES:]]
+
+
+def _render_one(told: Told) -> str:
+    lines = [told.words]
+    for step in told.steps:
+        if isinstance(step, str):
+            lines.append(f"  {step}")
+            continue
+        lines.append(f"  {step.path}:{step.line} in {step.name}")
+        lines += [f"      {text.strip()}" for _, text in step.source() if text.strip()]
+    for place, member in told.members:
+        lines.append(f"  {place}")
+        if member:
+            lines.append(textwrap.indent(render(member), "    "))
     return "\n".join(lines)
 
 
@@ -74,4 +140,4 @@ def _count(folded: list[str]) -> list[str]:
     if not folded:
         return []
     frames = "frame" if len(folded) == 1 else "frames"
-    return [f"  … {len(folded)} {frames} in {', '.join(dict.fromkeys(folded))}"]
+    return [f"… {len(folded)} {frames} in {', '.join(dict.fromkeys(folded))}"]

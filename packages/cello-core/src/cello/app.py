@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["App"]
 
 _EVENTS = ("startup", "shutdown")
+_ERROR_FORMS = ("problem", "legacy")
 
 
 class App:
@@ -31,9 +32,16 @@ class App:
 
     A handler is a function, `def` or `async def`, that takes the request or nothing. It returns a dict or list (JSON),
     a str (text), bytes, or a Response.
+
+    Shape: `errors` is "problem" for errors as `application/problem+json` (RFC 9457), "legacy" for the form
+    `{"error": …, "status": …}` that went before it.
+    Errors: ValueError for another form of errors.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, errors: Literal["problem", "legacy"] = "problem") -> None:
+        if errors not in _ERROR_FORMS:
+            raise ValueError(f"there are no errors of the form {errors!r}: use one of {', '.join(_ERROR_FORMS)}")
+        self._errors: Literal["problem", "legacy"] = errors
         #: What the application keeps between requests: any attribute you set.
         self.state = SimpleNamespace()
         self._routes: list[Route] = []
