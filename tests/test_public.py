@@ -63,7 +63,7 @@ def test_what_public_modules_list_is_sorted() -> None:
 def test_what_cello_exports_is_listed_completely() -> None:
     names = {name for name, value in vars(cello).items() if not isinstance(value, ModuleType)}
     public = {name for name in names if not name.startswith("_")}
-    assert public == {"App", "ProblemDetails", "Request", "Response"}
+    assert public == {"App", "FormData", "ProblemDetails", "Request", "Response", "UploadedFile"}
     assert set(cello.__all__) == public | {"__version__"}
 
 

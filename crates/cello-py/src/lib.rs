@@ -4,6 +4,7 @@ mod coroutine;
 mod dispatch;
 mod event_loop;
 mod failure;
+mod form;
 mod json;
 mod outflow;
 mod reading;
@@ -29,6 +30,8 @@ mod _kernel {
     use crate::event_loop::transport::StreamTransport;
     #[pymodule_export]
     use crate::failure::{_header_fields, _page, _title, _wants_page};
+    #[pymodule_export]
+    use crate::form::{FormData, UploadedFile};
     #[pymodule_export]
     use crate::json::{json_decode, json_encode};
     #[pymodule_export]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = [
+    "Awaitable",
     "AwaitableBytes",
     "AwaitableDict",
     "AwaitableFloat",
@@ -23,45 +24,47 @@ __all__ = [
 ]
 
 
-class _Awaitable:
+class Awaitable:
+    """Gives itself when it is awaited, at once."""
+
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, Self]:
+        yield from ()
         return self
-        yield
 
 
-class AwaitableBytes(_Awaitable, bytes):
+class AwaitableBytes(Awaitable, bytes):
     """Bytes that may be awaited."""
 
     __slots__ = ()
 
 
-class AwaitableStr(_Awaitable, str):
+class AwaitableStr(Awaitable, str):
     """Text that may be awaited."""
 
     __slots__ = ()
 
 
-class AwaitableInt(_Awaitable, int):
+class AwaitableInt(Awaitable, int):
     """An integer that may be awaited."""
 
     __slots__ = ()
 
 
-class AwaitableFloat(_Awaitable, float):
+class AwaitableFloat(Awaitable, float):
     """A float that may be awaited."""
 
     __slots__ = ()
 
 
-class AwaitableDict(_Awaitable, dict[str, Any]):
+class AwaitableDict(Awaitable, dict[str, Any]):
     """A dict that may be awaited."""
 
     __slots__ = ()
 
 
-class AwaitableList(_Awaitable, list[Any]):
+class AwaitableList(Awaitable, list[Any]):
     """A list that may be awaited."""
 
     __slots__ = ()

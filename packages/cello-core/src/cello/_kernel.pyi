@@ -1,17 +1,39 @@
 """The native half of cello-core: what `crates/cello-py` exports."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextvars import Context
 from datetime import datetime, timedelta
 from os import PathLike
 from socket import socket
 from types import SimpleNamespace
-from typing import Any, Literal, Protocol, Self, TypeVar, TypeVarTuple, final, overload, type_check_only
+from typing import (
+    Any,
+    BinaryIO,
+    Literal,
+    Protocol,
+    Self,
+    TypeVar,
+    TypeVarTuple,
+    final,
+    overload,
+    type_check_only,
+)
 
 from typing_extensions import disjoint_base
 
-from cello._awaitable import AwaitableBytes, AwaitableStr
+from cello._awaitable import AwaitableBytes, AwaitableInt, AwaitableStr
+from cello._form import Files, Size
 from cello._values import Context as RequestContext
 from cello._values import Flag, Text
 from cello.app import App
@@ -20,6 +42,7 @@ __all__ = [
     "BUILD_PROFILE",
     "Acceptor",
     "BindError",
+    "FormData",
     "Handle",
     "Headers",
     "Listener",
@@ -33,6 +56,7 @@ __all__ = [
     "StreamTransport",
     "TimerHandle",
     "TrustedProxies",
+    "UploadedFile",
     "__version__",
     "_header_fields",
     "_json_decode",
@@ -550,6 +574,120 @@ class ResponseHeaders:
     def __contains__(self, name: object, /) -> bool: ...
     def __iter__(self) -> Iterator[str]: ...
     def __len__(self) -> int: ...
+
+@final
+class FormData:
+    """The fields and files of a form, each name with all its values."""
+
+    @staticmethod
+    def parse(content_type: str, body: bytes) -> FormData:
+        """Reads a form that is no request's.
+
+        Errors: HTTPError: 415 where `content_type` is no form's, 400 where `body` is malformed, 413 where it exceeds a
+        limit of forms.
+        """
+    @overload
+    def get(self, name: str, default: None = None) -> str | UploadedFile | None:
+        """The first value of a name, a field's text or a file."""
+    @overload
+    def get(self, name: str, default: _Default) -> str | UploadedFile | _Default: ...
+    def get_or(self, name: str, default: _Default) -> str | UploadedFile | _Default:
+        """The first value of a name, or `default`."""
+    def get_all(self, name: str) -> list[str | UploadedFile]:
+        """All values of a name, as they were sent."""
+    def get_file(self, name: str) -> UploadedFile | None:
+        """The first file of a name; None where there is none."""
+    def get_files(self, name: str | None = None) -> Files:
+        """The files of a name, or of all names, as they were sent."""
+    def has_field(self, name: str) -> bool:
+        """Whether a name has a value that is no file."""
+    def has_file(self, name: str) -> bool:
+        """Whether a name has a file."""
+    def field_names(self) -> list[str]:
+        """Each name that has a value that is no file."""
+    def file_names(self) -> list[str]:
+        """Each name that has a file."""
+    def field_count(self) -> int:
+        """How many values there are that are no files."""
+    def file_count(self) -> int:
+        """How many files there are."""
+    def keys(self) -> list[str]:
+        """Each name once, in the order they were first sent."""
+    def values(self) -> list[str | UploadedFile]:
+        """All values, as they were sent."""
+    def items(self) -> list[tuple[str, str | UploadedFile]]:
+        """All pairs of name and value, as they were sent."""
+    def __getitem__(self, name: str, /) -> str | UploadedFile: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __await__(self) -> Generator[None, None, Self]: ...
+
+@final
+class UploadedFile:
+    """A file that a client sent in a form: in memory up to 1 MiB, else in a temporary file without a name."""
+
+    @property
+    def field_name(self) -> str:
+        """The name of the form's field."""
+    @property
+    def filename(self) -> str:
+        """The name that the client gave to the file.
+
+        Shape: one component of a path, of at most 255 bytes, without control characters; empty where none was given.
+        """
+    @property
+    def content_type(self) -> str:
+        """The media type: as the client said it, unless it said nothing or the first bytes contradict it."""
+    @property
+    def declared_content_type(self) -> str | None:
+        """The media type as the client said it; None where it did not."""
+    @property
+    def size(self) -> Size:
+        """The number of bytes, which can be called as well: `size` and `size()` are the same."""
+    @property
+    def temp_path(self) -> str | None:
+        """A path that opens the temporary file while this object is there; None where the content is in memory.
+
+        The file has no name of its own: the path leads through the process, "/proc/71/fd/12".
+        """
+    @property
+    def file(self) -> BinaryIO:
+        """Python's own file object over the content: binary, seekable, for libraries that want one.
+
+        Errors: ValueError once this is closed.
+        """
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+    def read(self, n: int | None = -1) -> AwaitableBytes:
+        """The next `n` bytes, all that are left by default: bytes, which can be awaited as well."""
+    def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> AwaitableStr:
+        """The whole content as text, wherever was read before: a str, which can be awaited as well.
+
+        Errors: UnicodeDecodeError where it is no text of that encoding.
+        """
+    def seek(self, offset: int, whence: int = 0) -> AwaitableInt:
+        """Goes to a place in the content, and gives its distance from the beginning, in bytes."""
+    def tell(self) -> int:
+        """The place in the content, in bytes from the beginning."""
+    def readable(self) -> bool:
+        """Whether it can be read: until it is closed."""
+    def seekable(self) -> bool:
+        """Whether seek() can be used: until it is closed."""
+    def save(self, path: str | PathLike[str]) -> AwaitableStr:
+        """Writes the whole content to `path`, over what is there, and gives the path: a str, which can be awaited.
+
+        Where `path` is a folder, the file goes into it under its `filename`.
+        Errors: OSError, as of open(); ValueError for a folder where there is no filename.
+        """
+    def extension(self) -> str | None:
+        """The ending of the filename, in lower case and without its dot; None where there is none."""
+    def close(self) -> None:
+        """Gives memory and temporary file back now, and not when the form is gone."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_raised: object) -> None: ...
+    def __iter__(self) -> Iterator[bytes]: ...
 
 @final
 class Handle:

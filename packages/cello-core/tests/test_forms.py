@@ -1,0 +1,240 @@
+"""Forms over real sockets: what clients send, and what handlers see of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cello import Request
+from serving import PATIENCE_S, Server, read_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serving import Reply, Serve
+
+pytestmark = pytest.mark.skipif(not hasattr(Request, "form"), reason="requests have no forms yet")
+
+BOUNDARY = "XbX"
+MULTIPART = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+URLENCODED = {"content-type": "application/x-www-form-urlencoded"}
+LARGE = bytes(range(256)) * 4 * 1024 * 9
+
+TELL = """
+    import asyncio, hashlib, os
+    from cello import App
+
+    app = App()
+
+    def told(form, files):
+        kept = {}
+        for file in form.get_files():
+            kept.setdefault(file.field_name, []).append(
+                {"filename": file.filename, "content_type": file.content_type, "size": file.size(),
+                 "sha256": hashlib.sha256(file.read()).hexdigest(), "is_on_disk": file.temp_path is not None})
+        assert files == form.get_files()
+        return {"fields": {name: [v for v in form.get_all(name) if isinstance(v, str)] for name in form.field_names()},
+                "files": kept}
+
+    @app.post("/sync")
+    def sync(request):
+        assert request.form() is request.form()
+        return told(request.form(), request.files())
+
+    @app.post("/async")
+    async def asynchronous(request):
+        form = await request.form()
+        await asyncio.sleep(0)
+        return told(form, await request.files())
+
+    @app.post("/sizes")
+    def sizes(request):
+        return [file.size for file in request.files()]
+
+    @app.get("/files")
+    def files():
+        return len(os.listdir("/proc/self/fd"))
+
+    @app.get("/peak")
+    def peak():
+        lines = open("/proc/self/status").read().splitlines()
+        found = int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+        open("/proc/self/clear_refs", "w").write("5")
+        return found
+
+    app.run()
+"""
+
+
+def part(parameters: str, content: bytes, *fields: str) -> bytes:
+    """A part as it is written."""
+    head = "\r\n".join([f"--{BOUNDARY}", f"Content-Disposition: form-data; {parameters}", *fields, "", ""])
+    return head.encode() + content + b"\r\n"
+
+
+def body_of(*parts: bytes) -> bytes:
+    """A body of these parts."""
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def told(reply: Reply) -> Any:
+    """What a handler says of a form."""
+    assert reply.status == 200, reply.body
+    return reply.json()
+
+
+def is_problem(reply: Reply, status: int, words: str) -> bool:
+    """Whether an answer is a problem of that status whose detail has these words."""
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert (reply.status, reply.json()["status"]) == (status, status), reply.body
+    return words in reply.json()["detail"]
+
+
+@pytest.fixture
+def server(serve: Serve) -> Server:
+    """A server whose handlers tell what they see of a form."""
+    return serve(TELL, "--env", "production")
+
+
+@pytest.mark.parametrize("path", ["/sync", "/async"])
+def test_fields_and_files_come_whole(server: Server, path: str) -> None:
+    body = body_of(
+        part('name="a"', b"1"),
+        part('name="f"; filename="x.bin"', LARGE),
+        part('name="a"', "ß☺\r\n".encode()),
+        part('name="f"; filename="../y.txt"', b"small", "Content-Type: text/plain"),
+    )
+    form = told(server.request("POST", path, body, MULTIPART))
+    assert form["fields"] == {"a": ["1", "ß☺\r\n"]}
+    large, small = form["files"]["f"]
+    assert large == {
+        "filename": "x.bin",
+        "content_type": "application/octet-stream",
+        "size": len(LARGE),
+        "sha256": hashlib.sha256(LARGE).hexdigest(),
+        "is_on_disk": True,
+    }
+    assert (small["filename"], small["content_type"], small["is_on_disk"]) == ("y.txt", "text/plain", False)
+
+
+@pytest.mark.parametrize("path", ["/sync", "/async"])
+def test_a_urlencoded_form_is_read(server: Server, path: str) -> None:
+    assert told(server.request("POST", path, b"a=1&a=2&b+c=%C3%BC", URLENCODED)) == {
+        "fields": {"a": ["1", "2"], "b c": ["ü"]},
+        "files": {},
+    }
+
+
+def test_the_documents_own_snippet_runs(serve: Serve, tmp_path: Path) -> None:
+    server = serve(
+        f"""
+        from cello import App
+        app = App()
+
+        def save_file(name, content):
+            with open({str(tmp_path)!r} + "/" + name, "wb") as file:
+                file.write(content)
+
+        @app.post("/")
+        async def upload(request):
+            files = await request.files(); form = await request.form()
+            for f in files: content = await f.read(); save_file(f.filename, content)
+            return form.get("name")
+
+        app.run()
+        """
+    )
+    body = body_of(
+        part('name="name"', b"Ada"), part('name="f"; filename="x"', b"1"), part('name="g"; filename="y"', LARGE)
+    )
+    assert server.request("POST", "/", body, MULTIPART).body == b"Ada"
+    assert (tmp_path / "x").read_bytes() == b"1"
+    assert (tmp_path / "y").read_bytes() == LARGE
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["with a length", "chunked"])
+def test_a_form_may_come_byte_by_byte(server: Server, is_chunked: bool) -> None:
+    content = b"\r\n--Xb\r\n--XbXX\r"
+    body = body_of(part('name="a"', b"1"), part('name="f"; filename="x"', content))
+    fields = ["POST /sync HTTP/1.1", "Host: a", "Connection: close", f"Content-Type: {MULTIPART['content-type']}"]
+    fields.append("Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {len(body)}")
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE_S) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.sendall("\r\n".join([*fields, "", ""]).encode())
+        for byte in body:
+            client.sendall(b"1\r\n%c\r\n" % byte if is_chunked else bytes([byte]))
+        if is_chunked:
+            client.sendall(b"0\r\n\r\n")
+        answer = read_all(client)
+    form = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert form["fields"] == {"a": ["1"]}
+    assert form["files"]["f"][0]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "words"),
+    [
+        (body_of(part("name=a", b"1"))[:-8], MULTIPART, "the form ends in the content of a part, at byte"),
+        (body_of(part("x=a", b"1")), MULTIPART, "without a name, at byte"),
+        (b"", MULTIPART, "before its first boundary"),
+        (body_of(part("name=a", b"1")), {"content-type": "multipart/form-data"}, "no boundary parameter"),
+    ],
+    ids=["cut short", "no name", "empty", "no boundary"],
+)
+def test_a_malformed_form_is_a_400_that_says_where(
+    server: Server, body: bytes, headers: dict[str, str], words: str
+) -> None:
+    assert is_problem(server.request("POST", "/sync", body, headers), 400, words)
+    assert told(server.request("POST", "/sync", b"a=1", URLENCODED))["fields"] == {"a": ["1"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "words"),
+    [
+        (
+            body_of(part('name="f"; filename="x"', bytes((10 << 20) + 1))),
+            MULTIPART,
+            'the file "f" is larger than 10 MiB',
+        ),
+        (body_of(part('name="a"', bytes((1 << 20) + 1))), MULTIPART, 'the field "a" is larger than 1 MiB'),
+        (body_of(part("name=a", b"") * 1001), MULTIPART, "more than 1000 parts"),
+        (body_of(part("name=f; filename=x", b"") * 1001), MULTIPART, "more than 1000 parts"),
+        (body_of(part("name=a", b"", "X: " + "x" * 20_000)), MULTIPART, "larger than 16 KiB"),
+        (body_of(part("name=a", b"", *["X: y"] * 40)), MULTIPART, "more than 32 header fields"),
+        (b"a=1&" * 1001, URLENCODED, "more than 1000 fields"),
+    ],
+    ids=["a file", "a field", "parts", "empty files", "a head", "header fields", "pairs"],
+)
+def test_a_form_beyond_a_limit_is_a_413_that_says_which(
+    server: Server, body: bytes, headers: dict[str, str], words: str
+) -> None:
+    assert is_problem(server.request("POST", "/sync", body, headers), 413, words)
+    assert told(server.request("POST", "/sync", b"a=1", URLENCODED))["fields"] == {"a": ["1"]}
+
+
+def test_a_form_may_be_larger_than_another_body(server: Server) -> None:
+    body = body_of(*(part(f"name=f{number}; filename=x", LARGE) for number in range(3)))
+    assert len(body) > 10 << 20
+    assert len(told(server.request("POST", "/sync", body, MULTIPART))["files"]) == 3
+
+
+def test_large_files_are_not_held_in_memory(server: Server) -> None:
+    body = body_of(*(part(f"name=f{number}; filename=x", LARGE) for number in range(5)))
+    for _ in range(2):
+        assert server.request("POST", "/sizes", body, MULTIPART).json() == [len(LARGE)] * 5
+        server.get("/peak")
+    before = server.get("/peak").json()
+    server.request("POST", "/sizes", body, MULTIPART)
+    assert server.get("/peak").json() - before < 4 << 10
+
+
+def test_temporary_files_vanish_with_the_request(server: Server) -> None:
+    before = server.get("/files").json()
+    body = body_of(*(part("name=f; filename=x", LARGE) for _ in range(3)))
+    for _ in range(3):
+        told(server.request("POST", "/async", body, MULTIPART))
+        server.request("POST", "/sync", body[:-10], MULTIPART)
+    assert server.get("/files").json() == before
