@@ -9,7 +9,7 @@ import answers
 import neighbours
 import row
 import spin
-from cello import App, Request
+from cello import App, Request, Response
 
 app = App()
 app.on_event("startup")(row.connect)
@@ -45,6 +45,32 @@ async def sleep(request: Request) -> dict[str, str]:
     """Answer after 50 ms."""
     await asyncio.sleep(0.05)
     return {"message": "Hello, World!"}
+
+
+@app.get("/search")
+def search(request: Request) -> dict[str, object]:
+    """Answer from three query parameters and a header."""
+    return {
+        "q": request.query.get("q"),
+        "page": request.get_query_int("page"),
+        "limit": request.get_query_int("limit"),
+        "client": request.headers.get("x-client"),
+    }
+
+
+@app.post("/upload")
+async def upload(request: Request) -> dict[str, object]:
+    """Answer from a form with a file."""
+    form = await request.form()
+    file = form.get_file("file")
+    assert file is not None
+    return {"filename": file.filename, "size": file.size}
+
+
+@app.get("/stream")
+async def stream(request: Request) -> Response:
+    """Answer with a stream."""
+    return Response.stream(answers.chunks(), content_type="text/plain")
 
 
 @app.get("/articles")

@@ -133,7 +133,7 @@ pub(crate) async fn read_body(
 }
 
 /// Takes `count` bytes of the budget, waiting for them while there is patience left.
-async fn take(
+pub(crate) async fn take(
     budget: &Arc<Semaphore>,
     count: usize,
     patience: &mut Duration,

@@ -12,8 +12,11 @@ use tokio::sync::oneshot;
 
 use crate::answer::Answer;
 use crate::body::{BodyError, BufferedBody};
+use crate::form::{Form, FormLimits};
 use crate::inflow::{Arriving, Inflow};
+use crate::multipart::Boundary;
 use crate::problem::Errors;
+use crate::receiving::{ReceivedForm, Unreceived};
 use crate::request_id::RequestId;
 use crate::router::{NO_ROUTE, Params, RouteId};
 use crate::wire::Tether;
@@ -43,6 +46,7 @@ pub struct Exchange {
 #[derive(Debug)]
 enum Received {
     Whole(BufferedBody),
+    Form(ReceivedForm),
     /// The application takes it as it comes.
     Arriving(Arriving),
 }
@@ -78,7 +82,25 @@ impl Exchange {
         match self.body.get() {
             Some(Received::Whole(body)) => body.bytes(),
             Some(Received::Arriving(arriving)) => arriving.rest().map_or(&[], |rest| rest.bytes()),
-            None => &[],
+            Some(Received::Form(_)) | None => &[],
+        }
+    }
+
+    /// Whether the body was, or is to be, received as a form: there are no bytes of it.
+    pub fn is_form(&self) -> bool {
+        match self.body.get() {
+            Some(Received::Form(_)) => true,
+            Some(Received::Arriving(arriving)) => arriving.form().is_some(),
+            _ => false,
+        }
+    }
+
+    /// The form that the body was received as, once.
+    pub fn take_form(&self) -> Option<Form> {
+        match self.body.get()? {
+            Received::Form(form) => form.take(),
+            Received::Arriving(arriving) => arriving.form()?.take(),
+            Received::Whole(_) => None,
         }
     }
 
@@ -97,7 +119,7 @@ impl Exchange {
 
     /// Whether the body is still on its way.
     pub fn is_arriving(&self) -> bool {
-        matches!(self.body.get(), Some(Received::Arriving(arriving)) if arriving.rest().is_none())
+        matches!(self.body.get(), Some(Received::Arriving(arriving)) if arriving.rest().is_none() && arriving.form().is_none())
     }
 
     /// Reads what is left of a body that is handled while it arrives, within the limits of any other.
@@ -111,6 +133,25 @@ impl Exchange {
         }
     }
 
+    /// Receives what is left of a body that is handled while it arrives, as a form.
+    ///
+    /// # Errors
+    /// Why it could not be received.
+    pub async fn read_form(&self, boundary: &Boundary) -> Result<(), Unreceived> {
+        match self.body.get() {
+            Some(Received::Arriving(arriving)) => arriving.read_form(boundary).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The limits of forms that are read while they arrive, part by part: nothing of them is kept.
+    pub fn part_limits(&self) -> FormLimits {
+        match self.body.get() {
+            Some(Received::Arriving(arriving)) => arriving.part_limits(),
+            _ => FormLimits::default(),
+        }
+    }
+
     /// The request is over: what it has not taken of its body is nobody's any more.
     pub fn close_body(&self) {
         if let Some(Received::Arriving(arriving)) = self.body.get() {
@@ -120,6 +161,10 @@ impl Exchange {
 
     pub(crate) fn set_body(&self, body: BufferedBody) {
         self.body.get_or_init(|| Received::Whole(body));
+    }
+
+    pub(crate) fn set_form(&self, form: ReceivedForm) {
+        self.body.get_or_init(|| Received::Form(form));
     }
 
     pub(crate) fn set_inflow(&self, inflow: Inflow) {

@@ -12,6 +12,9 @@ use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, Sleep};
 
 use crate::body::{BodyError, BufferedBody, Gathering};
+use crate::form::FormLimits;
+use crate::multipart::Boundary;
+use crate::receiving::{ReceivedForm, Receiving, Unreceived};
 use crate::server::State;
 use crate::watch::Watch;
 
@@ -34,6 +37,11 @@ impl Inflow {
         watch.begin_inflow();
         let timeout = server.settings.timeouts.body;
         Self { incoming, watch, server, left_bytes: limit_bytes, timeout, patience: None, is_over: false }
+    }
+
+    fn form_limits(&self) -> FormLimits {
+        let limits = &self.server.settings.limits.form;
+        if self.left_bytes == usize::MAX { *limits } else { limits.of_body(self.left_bytes) }
     }
 
     /// What is needed to gather what is left of the body: it is limited like a body that was not streamed.
@@ -90,11 +98,13 @@ pub(crate) struct Arriving {
     inflow: Mutex<Option<Inflow>>,
     /// What was left of it when the application asked for all of it.
     rest: OnceLock<BufferedBody>,
+    /// The same, where it asked for a form.
+    form: OnceLock<ReceivedForm>,
 }
 
 impl Arriving {
     pub(crate) fn new(inflow: Inflow) -> Self {
-        Self { inflow: Mutex::new(Some(inflow)), rest: OnceLock::new() }
+        Self { inflow: Mutex::new(Some(inflow)), rest: OnceLock::new(), form: OnceLock::new() }
     }
 
     pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
@@ -108,6 +118,30 @@ impl Arriving {
         }
         self.rest.get_or_init(|| gathering.finish());
         Ok(())
+    }
+
+    pub(crate) async fn read_form(&self, boundary: &Boundary) -> Result<(), Unreceived> {
+        let Some((limits, server)) = self.lock().as_ref().map(|inflow| (inflow.form_limits(), inflow.server.clone()))
+        else {
+            return Ok(());
+        };
+        let mut receiving = Receiving::new(boundary, &limits, &server.settings.timeouts);
+        while let Some(piece) = poll_fn(|context| self.poll_piece(context)).await {
+            receiving.add(piece?, &server.budget).await?;
+        }
+        let form = receiving.finish()?;
+        self.form.get_or_init(|| form);
+        Ok(())
+    }
+
+    /// The form, once it was received.
+    pub(crate) fn form(&self) -> Option<&ReceivedForm> {
+        self.form.get()
+    }
+
+    pub(crate) fn part_limits(&self) -> FormLimits {
+        let left = self.lock().as_ref().map_or(0, |inflow| inflow.left_bytes as u64);
+        FormLimits { file_bytes: left, form_bytes: left, ..FormLimits::default() }
     }
 
     /// The rest, once it was read.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::form::FormLimits;
+
 /// Sizes and counts a client may not exceed, per worker.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -13,6 +15,8 @@ pub struct Limits {
     pub uri_bytes: usize,
     /// Bytes of one request's body; more is a 413.
     pub body_bytes: usize,
+    /// What a form of `multipart/form-data` may cost, in place of `body_bytes`.
+    pub form: FormLimits,
     /// Bytes of all buffered bodies together; past it reading pauses, then answers 503.
     pub buffered_bytes: usize,
     /// Connections open at once; one more is answered 503 and closed.
@@ -26,6 +30,7 @@ impl Default for Limits {
             header_fields: 100,
             uri_bytes: 16 << 10,
             body_bytes: 10 << 20,
+            form: FormLimits::default(),
             buffered_bytes: 256 << 20,
             connections: 10_000,
         }

@@ -55,7 +55,7 @@ pub struct Settings {
 }
 
 /// What one route wants otherwise than the server's settings have it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct RouteSettings {
     /// Bytes of a body; more is a 413. Without it the limit of the server, but none where the body is streamed.
     pub body_bytes: Option<usize>,

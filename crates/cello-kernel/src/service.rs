@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
@@ -19,9 +19,12 @@ use crate::answer::Answer;
 use crate::body::{BodyError, read_body};
 use crate::content::Content;
 use crate::exchange::{Exchange, Forgotten, Outcome, Reply};
+use crate::form::{FormError, FormLimits};
 use crate::framing;
 use crate::inflow::Inflow;
+use crate::multipart::Boundary;
 use crate::problem::ErrorForm;
+use crate::receiving::{Unreceived, read_form};
 use crate::router::{Found, NO_ROUTE, Params, RouteId};
 use crate::server::{RouteSettings, State};
 use crate::watch::{Expired, Phase, Watch};
@@ -71,20 +74,33 @@ impl HttpService {
             return self.dispatch(exchange);
         }
         let settings = &state.settings;
-        let (limit_bytes, streams_body) = match settings.routes.get(exchange.route) {
-            Some(RouteSettings { body_bytes, streams_body: true }) => (body_bytes.unwrap_or(usize::MAX), true),
-            Some(RouteSettings { body_bytes: Some(bytes), .. }) => (*bytes, false),
-            _ => (settings.limits.body_bytes, false),
-        };
-        if promised_bytes(&exchange.head).is_some_and(|promised| promised > limit_bytes as u64) {
-            let (status, detail) = BodyError::TooLarge.answer();
-            return Begun::Answered(refuse(watch, exchange, status, detail));
-        }
+        let RouteSettings { body_bytes, streams_body } =
+            settings.routes.get(exchange.route).copied().unwrap_or_default();
+        let refused = |(status, detail): (StatusCode, &str)| Begun::Answered(refuse(watch, exchange, status, detail));
+        let promised = promised_bytes(&exchange.head);
         if streams_body {
+            let limit_bytes = body_bytes.unwrap_or(usize::MAX);
+            if promised.is_some_and(|promised| promised > limit_bytes as u64) {
+                return refused(BodyError::TooLarge.answer());
+            }
             exchange.set_inflow(Inflow::new(incoming, limit_bytes, state.clone(), watch.clone()));
             return self.dispatch(exchange);
         }
-        Begun::Waiting(Box::pin(receive(state.clone(), watch.clone(), exchange.clone(), incoming, limit_bytes)))
+        let boundary = match boundary(&exchange.head) {
+            Ok(boundary) => boundary,
+            Err(error) => return refused((error.status(), &error.detail())),
+        };
+        let wanted = match boundary {
+            None => Wanted::Body { limit_bytes: body_bytes.unwrap_or(settings.limits.body_bytes) },
+            Some(boundary) => {
+                let form = settings.limits.form;
+                Wanted::Form { boundary, limits: body_bytes.map_or(form, |bytes| form.of_body(bytes)) }
+            }
+        };
+        if promised.is_some_and(|promised| promised > wanted.limit_bytes()) {
+            return refused(BodyError::TooLarge.answer());
+        }
+        Begun::Waiting(Box::pin(receive(state.clone(), watch.clone(), exchange.clone(), incoming, wanted)))
     }
 
     fn dispatch(&self, exchange: &Arc<Exchange>) -> Begun {
@@ -226,18 +242,39 @@ fn promised_bytes(head: &Parts) -> Option<u64> {
     head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// The boundary of a body that is a form in parts.
+fn boundary(head: &Parts) -> Result<Option<Boundary>, FormError> {
+    match head.headers.get(CONTENT_TYPE) {
+        None => Ok(None),
+        Some(content_type) => Boundary::of(&String::from_utf8_lossy(content_type.as_bytes())),
+    }
+}
+
+/// As what a body is read before the application is asked.
+enum Wanted {
+    Body { limit_bytes: usize },
+    Form { boundary: Boundary, limits: FormLimits },
+}
+
+impl Wanted {
+    fn limit_bytes(&self) -> u64 {
+        match self {
+            Self::Body { limit_bytes } => *limit_bytes as u64,
+            Self::Form { limits, .. } => limits.form_bytes,
+        }
+    }
+}
+
 /// Reads the body, then dispatches.
 async fn receive(
     server: Arc<State>,
     watch: Arc<Watch>,
     exchange: Arc<Exchange>,
     incoming: Incoming,
-    limit_bytes: usize,
+    wanted: Wanted,
 ) -> Answer {
-    let body = read_body(incoming, limit_bytes, &server.budget, &server.settings.timeouts, &watch).await;
-    let error = match body {
-        Ok(body) => {
-            exchange.set_body(body);
+    let error = match read(&server, &watch, &exchange, incoming, &wanted).await {
+        Ok(()) => {
             return match server.application.dispatch(exchange.clone()) {
                 Outcome::Answered(answer) => answer,
                 Outcome::Deferred(deferred) => {
@@ -248,12 +285,35 @@ async fn receive(
         }
         Err(error) => error,
     };
+    if let Unreceived::Form(error @ FormError::Storage(_)) = &error {
+        let Exchange { head, id, .. } = &*exchange;
+        eprintln!("cello: {} {} (request {}): {error}", head.method, head.uri.path(), id.get());
+    }
     let (status, detail) = error.answer();
-    let mut answer = refuse(&watch, &exchange, status, detail);
+    let mut answer = refuse(&watch, &exchange, status, &detail);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         answer.fields_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     answer
+}
+
+async fn read(
+    server: &State,
+    watch: &Watch,
+    exchange: &Exchange,
+    incoming: Incoming,
+    wanted: &Wanted,
+) -> Result<(), Unreceived> {
+    let (budget, timeouts) = (&server.budget, &server.settings.timeouts);
+    match wanted {
+        Wanted::Body { limit_bytes } => {
+            exchange.set_body(read_body(incoming, *limit_bytes, budget, timeouts, watch).await?);
+        }
+        Wanted::Form { boundary, limits } => {
+            exchange.set_form(read_form(incoming, boundary, limits, budget, timeouts, watch).await?);
+        }
+    }
+    Ok(())
 }
 
 /// Waits for the application's answer, as long as the handler's timeout allows.

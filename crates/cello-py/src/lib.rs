@@ -7,6 +7,7 @@ mod failure;
 mod form;
 mod json;
 mod outflow;
+mod parts;
 mod reading;
 mod request;
 mod response;
@@ -34,6 +35,8 @@ mod _kernel {
     use crate::form::{FormData, UploadedFile};
     #[pymodule_export]
     use crate::json::{json_decode, json_encode};
+    #[pymodule_export]
+    use crate::parts::UploadPart;
     #[pymodule_export]
     use crate::request::{Headers, Query, Request, TrustedProxies};
     #[pymodule_export]

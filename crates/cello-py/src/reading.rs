@@ -3,26 +3,30 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use cello_kernel::BodyError;
+use cello_kernel::{PartHead, Unreceived};
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::coroutine::{self, Step};
+use crate::form;
 use crate::json;
+use crate::parts::{PartReader, UploadPart};
 use crate::request::Request;
 
 /// What is made of a body.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     Bytes,
     Text,
     Json,
+    Form,
+    Files,
 }
 
 /// The body as a value that may be awaited; while the body arrives, as something that must be.
@@ -31,54 +35,88 @@ pub(crate) enum Kind {
 /// Those of the kind, where the value is there.
 pub(crate) fn read<'py>(request: &Bound<'py, Request>, kind: Kind) -> PyResult<Bound<'py, PyAny>> {
     if request.get().exchange().is_arriving() {
-        return waiting(request, Wanted::Body(kind)).map(Bound::into_any);
+        return read_async(request, kind).map(Bound::into_any);
     }
     value(request, kind)
 }
 
 /// The body as something that must be awaited, whether it is there or not.
 pub(crate) fn read_async<'py>(request: &Bound<'py, Request>, kind: Kind) -> PyResult<Bound<'py, Reading>> {
-    waiting(request, Wanted::Body(kind))
+    let exchange = request.get().exchange().clone();
+    let boundary = match kind {
+        Kind::Form | Kind::Files if exchange.is_arriving() => form::boundary(request)?,
+        _ => None,
+    };
+    waiting(request, Wanted::Body(kind), async move {
+        match boundary {
+            Some(boundary) => exchange.read_form(&boundary).await?,
+            None => exchange.read_body().await?,
+        }
+        Ok(Got::Nothing)
+    })
 }
 
 fn value<'py>(request: &Bound<'py, Request>, kind: Kind) -> PyResult<Bound<'py, PyAny>> {
     let py = request.py();
-    let body = request.get().exchange().body();
+    let exchange = request.get().exchange();
+    if matches!(kind, Kind::Form | Kind::Files) {
+        let form = form::of(request)?;
+        return if kind == Kind::Form { Ok(form.into_any()) } else { form.get().files(py).map(Bound::into_any) };
+    }
+    if exchange.is_form() {
+        return Err(PyRuntimeError::new_err(
+            "the body of this request is a form, whose parts were taken as they came: use form() or files()",
+        ));
+    }
+    let body = exchange.body();
     match kind {
-        Kind::Bytes => form(py, "AwaitableBytes")?.call1((PyBytes::new(py, body),)),
-        Kind::Text => form(py, "AwaitableStr")?.call1((PyString::new(py, &String::from_utf8_lossy(body)),)),
-        Kind::Json => form(py, "awaitable")?.call1((json::decode(py, body)?,)),
+        Kind::Bytes => named(py, "AwaitableBytes")?.call1((PyBytes::new(py, body),)),
+        Kind::Text => named(py, "AwaitableStr")?.call1((PyString::new(py, &String::from_utf8_lossy(body)),)),
+        _ => named(py, "awaitable")?.call1((json::decode(py, body)?,)),
     }
 }
 
 /// A name of `cello._awaitable`.
-fn form<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+fn named<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let module = MODULE.get_or_try_init(py, || py.import("cello._awaitable").map(Bound::unbind))?;
     module.bind(py).getattr(name)
 }
 
-fn waiting<'py>(request: &Bound<'py, Request>, wanted: Wanted) -> PyResult<Bound<'py, Reading>> {
-    let exchange = request.get().exchange().clone();
-    let future: Native = match wanted {
-        Wanted::Body(_) => Box::pin(async move { exchange.read_body().await.map(|()| None) }),
-        Wanted::Piece => Box::pin(async move { poll_fn(|context| exchange.poll_body(context)).await.transpose() }),
-    };
+/// Something native to be awaited: `future`, and what it got as a Python object.
+pub(crate) fn waiting<'py>(
+    request: &Bound<'py, Request>,
+    wanted: Wanted,
+    future: impl Future<Output = Result<Got, Unreceived>> + Send + 'static,
+) -> PyResult<Bound<'py, Reading>> {
     let reading = Reading {
         request: request.clone().unbind(),
         wanted,
-        future: Mutex::new(Some(future)),
+        future: Mutex::new(Some(Box::pin(future))),
         waiting: Mutex::default(),
     };
     Bound::new(request.py(), reading)
 }
 
-type Native = Pin<Box<dyn Future<Output = Result<Option<Bytes>, BodyError>> + Send>>;
+type Native = Pin<Box<dyn Future<Output = Result<Got, Unreceived>> + Send>>;
 
-#[derive(Clone, Copy)]
-enum Wanted {
-    Piece,
+/// What is waited for.
+pub(crate) enum Wanted {
     Body(Kind),
+    Piece,
+    Part(Arc<PartReader>),
+}
+
+/// What came.
+pub(crate) enum Got {
+    /// It is where it can be found.
+    Nothing,
+    /// The next piece of bytes; None at the end.
+    Piece(Option<Bytes>),
+    /// All bytes that were wanted.
+    Bytes(Bytes),
+    /// The head of the next part, and its number; None after the last.
+    Part(Option<(PartHead, u64)>),
 }
 
 /// A part of a body that is waited for: to be awaited once.
@@ -92,9 +130,8 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    fn poll(&self) -> PyResult<Poll<Result<Option<Bytes>, BodyError>>> {
-        let request = self.request.get();
-        let waker = request.bell();
+    fn poll(&self) -> PyResult<Poll<Result<Got, Unreceived>>> {
+        let waker = self.request.get().bell();
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(native) = &mut *future else {
             return Err(PyRuntimeError::new_err(
@@ -108,24 +145,29 @@ impl Reading {
         Ok(polled)
     }
 
-    fn result<'py>(&self, py: Python<'py>, result: Result<Option<Bytes>, BodyError>) -> PyResult<Bound<'py, PyAny>> {
-        let piece = result.map_err(|error| unread(py, error))?;
-        match (self.wanted, piece) {
-            (Wanted::Body(kind), _) => value(self.request.bind(py), kind),
-            (Wanted::Piece, Some(piece)) => Ok(PyBytes::new(py, &piece).into_any()),
-            (Wanted::Piece, None) => Err(PyStopAsyncIteration::new_err(())),
+    fn result<'py>(&self, py: Python<'py>, result: Result<Got, Unreceived>) -> PyResult<Bound<'py, PyAny>> {
+        let request = self.request.bind(py);
+        match (result.map_err(|error| unreceived(py, &error))?, &self.wanted) {
+            (Got::Nothing, Wanted::Body(kind)) => value(request, *kind),
+            (Got::Piece(Some(bytes)) | Got::Bytes(bytes), _) => Ok(PyBytes::new(py, &bytes).into_any()),
+            (Got::Part(Some((head, number))), Wanted::Part(reader)) => {
+                let part = UploadPart::new(request.clone().unbind(), reader.clone(), head, number);
+                Ok(Bound::new(py, part)?.into_any())
+            }
+            _ => Err(PyStopAsyncIteration::new_err(())),
         }
     }
 }
 
-/// Why a body could not be read, as the exception that answers so.
-fn unread(py: Python<'_>, error: BodyError) -> PyErr {
-    static HTTP_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let (status, detail) = error.answer();
-    let made = HTTP_ERROR
-        .import(py, "cello.errors", "HTTPError")
-        .and_then(|http_error| http_error.call1((status.as_u16(), detail)));
-    made.map_or_else(|error| error, PyErr::from_value)
+/// Why a body was not received, as the exception that answers so.
+fn unreceived(py: Python<'_>, error: &Unreceived) -> PyErr {
+    match error {
+        Unreceived::Form(error) => form::exception(py, error),
+        Unreceived::Body(error) => {
+            let (status, detail) = error.answer();
+            form::http_error(py, status.as_u16(), detail)
+        }
+    }
 }
 
 #[pymethods]
@@ -182,7 +224,10 @@ impl BodyPieces {
     fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let request = self.request.bind(py);
         if request.get().exchange().is_arriving() {
-            return waiting(request, Wanted::Piece).map(Bound::into_any);
+            let exchange = request.get().exchange().clone();
+            let piece =
+                async move { Ok(Got::Piece(poll_fn(|context| exchange.poll_body(context)).await.transpose()?)) };
+            return waiting(request, Wanted::Piece, piece).map(Bound::into_any);
         }
         if self.is_given.swap(true, Relaxed) || request.get().exchange().body().is_empty() {
             return Err(PyStopAsyncIteration::new_err(()));

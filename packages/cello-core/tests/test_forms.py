@@ -8,15 +8,12 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cello import Request
 from serving import PATIENCE_S, Server, read_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from serving import Reply, Serve
-
-pytestmark = pytest.mark.skipif(not hasattr(Request, "form"), reason="requests have no forms yet")
 
 BOUNDARY = "XbX"
 MULTIPART = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -238,3 +235,110 @@ def test_temporary_files_vanish_with_the_request(server: Server) -> None:
         told(server.request("POST", "/async", body, MULTIPART))
         server.request("POST", "/sync", body[:-10], MULTIPART)
     assert server.get("/files").json() == before
+
+
+PARTS = """
+    from cello import App
+
+    app = App()
+
+    @app.post("/echo", stream=True)
+    async def echo(request):
+        async def told():
+            async for part in request.parts():
+                yield f"[{part.name} {part.filename} {part.content_type}]"
+                async for piece in part:
+                    yield piece
+        return told()
+
+    @app.post("/names", stream=True)
+    async def names(request):
+        return [part.name async for part in request.parts()]
+
+    @app.post("/read", stream=True)
+    async def read(request):
+        told = []
+        async for part in request.parts():
+            told.append([part.name, (await part.read()).decode(), (await part.read()).decode(), repr(part)])
+        return told
+
+    @app.post("/form", stream=True)
+    async def form(request):
+        form = await request.form()
+        return [form.get("a"), [file.filename for file in await request.files()]]
+
+    @app.post("/size", stream=True)
+    async def size(request):
+        total = 0
+        async for part in request.parts():
+            async for piece in part:
+                total += len(piece)
+        return total
+
+    @app.post("/limited", stream=True, body_limit=1000)
+    async def limited(request):
+        return [part.name async for part in request.parts()]
+
+    @app.post("/there")
+    async def there(request):
+        return request.parts()
+
+    app.run()
+"""
+
+PART_A = b'--XbX\r\nContent-Disposition: form-data; name="a"\r\n\r\none\r\n'
+PART_F = (
+    b'--XbX\r\nContent-Disposition: form-data; name="f"; filename="x.txt"\r\nContent-Type: text/plain\r\n\r\ntwo\r\n'
+)
+PARTS_END = b"--XbX--\r\n"
+
+
+def test_parts_can_be_read_before_the_last_byte_has_come(serve: Serve) -> None:
+    def chunk(piece: bytes) -> bytes:
+        return b"%x\r\n%s\r\n" % (len(piece), piece)
+
+    head = f"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: {MULTIPART['content-type']}\r\n"
+    with serve(PARTS).connect() as client:
+        client.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunk(PART_A))
+        received = b""
+        while b"[a None None]" not in received:
+            received += client.recv(1000)
+        client.sendall(chunk(PART_F) + chunk(PARTS_END))
+        while b"two" not in received:
+            received += client.recv(1000)
+        assert b"[f x.txt text/plain]" in received
+        client.sendall(b"0\r\n\r\n")
+        while not received.endswith(b"0\r\n\r\n"):
+            received += client.recv(1000)
+
+
+def test_parts_are_passed_over_read_whole_or_collected(serve: Serve) -> None:
+    server = serve(PARTS)
+    body = PART_A + PART_F + PARTS_END
+    assert server.post("/names", body, MULTIPART).json() == ["a", "f"]
+    assert server.post("/read", body, MULTIPART).json() == [
+        ["a", "one", "", '<UploadPart "a">'],
+        ["f", "two", "", '<UploadPart "f", file "x.txt">'],
+    ]
+    assert server.post("/form", body, MULTIPART).json() == ["one", ["x.txt"]]
+
+
+def test_what_is_no_form_in_parts_is_refused(serve: Serve) -> None:
+    server = serve(PARTS)
+    assert server.post("/names", b"{}", {"content-type": "application/json"}).status == 415
+    assert server.post("/form", b"{}", {"content-type": "application/json"}).status == 415
+    assert server.post("/names", PART_A, MULTIPART).status == 400
+    assert server.post("/form", PART_A, MULTIPART).status == 400
+    assert server.post("/limited", PART_A * 50 + PARTS_END, MULTIPART).status == 413
+    assert server.post("/there", PART_A + PARTS_END, MULTIPART).status == 500
+    assert "parts() is for routes with stream=True" in server.stop().stderr
+
+
+def test_a_file_of_any_size_can_be_read_part_by_part(serve: Serve) -> None:
+    server = serve(PARTS)
+    server.post("/size", PART_A + PARTS_END, MULTIPART)
+    before = server.resident_bytes()
+    content = b"x" * (200 << 20)
+    body = PART_F.removesuffix(b"two\r\n") + content + b"\r\n" + PARTS_END
+    assert server.post("/size", body, MULTIPART).json() == len(content)
+    assert server.resident_bytes() - before < 8 << 20

@@ -35,6 +35,11 @@ impl Default for FormLimits {
 }
 
 impl FormLimits {
+    /// The limits of a form whose route has a limit of its own for bodies, which holds for the form and for its files.
+    pub(crate) fn of_body(&self, body_bytes: usize) -> Self {
+        Self { file_bytes: body_bytes as u64, form_bytes: body_bytes as u64, ..*self }
+    }
+
     /// A size as people write it.
     pub(crate) fn words(bytes: u64) -> String {
         match bytes {

@@ -23,6 +23,8 @@ use pyo3::types::{PyDict, PyString};
 use pyo3::{IntoPyObjectExt, PyTraverseError};
 
 use crate::dispatch::Handlers;
+use crate::form::{self, FormData};
+use crate::parts::Parts;
 use crate::reading::{self, BodyPieces, Kind, Reading};
 use crate::waits::bell;
 pub(crate) use headers::Headers;
@@ -46,6 +48,7 @@ pub(crate) struct Request {
     cookies: OnceLock<Py<PyDict>>,
     context: OnceLock<Py<PyAny>>,
     state: OnceLock<Py<PyAny>>,
+    form: OnceLock<Py<FormData>>,
 }
 
 impl Request {
@@ -65,7 +68,12 @@ impl Request {
             cookies: OnceLock::new(),
             context: OnceLock::new(),
             state: OnceLock::new(),
+            form: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn form(&self) -> &OnceLock<Py<FormData>> {
+        &self.form
     }
 
     /// What wakes whoever waits under the request's ticket. A request that is made by hand waits for nothing.
@@ -450,6 +458,34 @@ impl Request {
     /// Errors: MalformedJSON, a ValueError; where the handler lets it pass, the client gets a 400.
     fn json<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         reading::read(slf, Kind::Json)
+    }
+
+    /// The body as a form. May be awaited, as `body()`.
+    ///
+    /// Errors: HTTPError 415 for a body that is said to be something else; 400 and 413 for a form that cannot be taken.
+    #[pyo3(name = "form")]
+    fn read_form<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        reading::read(slf, Kind::Form)
+    }
+
+    /// The files of the form, a list. May be awaited, as `body()`.
+    ///
+    /// Errors: those of `form()`.
+    fn files<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        reading::read(slf, Kind::Files)
+    }
+
+    /// The parts of a form as they arrive, for `async for`, on a route that streams its body.
+    ///
+    /// Errors: RuntimeError on another route; HTTPError 415 for a body that is no form in parts.
+    fn parts(slf: &Bound<'_, Self>) -> PyResult<Parts> {
+        let exchange = slf.get().exchange.clone();
+        if !exchange.is_arriving() {
+            let words = "the body of this request is there: parts() is for routes with stream=True, form() for others";
+            return Err(PyRuntimeError::new_err(words));
+        }
+        let boundary = form::needed_boundary(slf)?;
+        Ok(Parts::new(slf.clone().unbind(), exchange, &boundary))
     }
 
     /// `body()`, to be awaited.

@@ -56,6 +56,7 @@ __all__ = [
     "StreamTransport",
     "TimerHandle",
     "TrustedProxies",
+    "UploadPart",
     "UploadedFile",
     "__version__",
     "_header_fields",
@@ -284,6 +285,21 @@ class Request:
         """The body, parsed as JSON. May be awaited, as `body()`, but where it is true, false or null.
 
         Errors: MalformedJSON, a ValueError; where the handler lets it pass, the client gets a 400.
+        """
+    def form(self) -> FormData:
+        """The body as a form. May be awaited, as `body()`.
+
+        Errors: HTTPError 415 for a body that is said to be something else; 400 and 413 for a form that cannot be taken.
+        """
+    def files(self) -> Files:
+        """The files of the form, a list. May be awaited, as `body()`.
+
+        Errors: those of `form()`.
+        """
+    def parts(self) -> AsyncIterator[UploadPart]:
+        """The parts of a form as they arrive, for `async for`, on a route that streams its body.
+
+        Errors: RuntimeError on another route; HTTPError 415 for a body that is no form in parts.
         """
     def body_async(self) -> Awaitable[bytes]:
         """`body()`, to be awaited."""
@@ -688,6 +704,27 @@ class UploadedFile:
     def __enter__(self) -> Self: ...
     def __exit__(self, *_raised: object) -> None: ...
     def __iter__(self) -> Iterator[bytes]: ...
+
+@final
+class UploadPart:
+    """One part of a form, while it arrives."""
+
+    @property
+    def name(self) -> str:
+        """The name of the field."""
+    @property
+    def filename(self) -> str | None:
+        """The name of the file, without any folder; None for a field that is no file."""
+    @property
+    def content_type(self) -> str | None:
+        """The media type that the client says it is; None where it says none."""
+    def read(self) -> Awaitable[bytes]:
+        """What is left of the part, to be awaited.
+
+        Errors: HTTPError 413 for more than 10 MiB; what `parts()` raises.
+        """
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Awaitable[bytes]: ...
 
 @final
 class Handle:
