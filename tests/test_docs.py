@@ -193,7 +193,7 @@ def defaults() -> dict[str, str]:
                 words[name] = f"{shifted[1]} {'KiB' if shifted[2] == '10' else 'MiB'}"
             elif name == "header_fields":
                 words[name] = f"{value} fields"
-            elif value != "None":
+            elif value not in ("None", "FormLimits::default()"):
                 words[name] = f"{int(value):,}"
     return words
 

@@ -27,7 +27,7 @@ MODULES = sorted(f"cello.{name}" for name in NAMES)
 def public_modules() -> list[ModuleType]:
     """The modules whose names have no underscore."""
     names = [name for name in MODULES if not name.rpartition(".")[2].startswith("_")]
-    assert names == ["cello.app", "cello.errors", "cello.loop", "cello.routing"]
+    assert names == ["cello.app", "cello.background", "cello.errors", "cello.loop", "cello.routing"]
     return [cello, *(importlib.import_module(name) for name in names)]
 
 
@@ -55,15 +55,23 @@ def test_what_a_module_lists_as_public_is_there(name: str) -> None:
 
 
 def test_what_public_modules_list_is_sorted() -> None:
-    assert len(public_modules()) == 5
+    assert len(public_modules()) == 6
     for module in public_modules():
         assert module.__all__ == sorted(module.__all__)
 
 
 def test_what_cello_exports_is_listed_completely() -> None:
-    names = {name for name, value in vars(cello).items() if not isinstance(value, ModuleType)}
-    public = {name for name in names if not name.startswith("_")}
-    assert public == {"App", "FormData", "ProblemDetails", "Request", "Response", "UploadedFile"}
+    names = {name for name, value in vars(cello).items() if not isinstance(value, ModuleType)} | {*cello._LAZY}
+    public = {name for name in names if not name.startswith("_")} - {"TYPE_CHECKING"}
+    assert public == {
+        "App",
+        "BackgroundTasks",
+        "FormData",
+        "ProblemDetails",
+        "Request",
+        "Response",
+        "UploadedFile",
+    }
     assert set(cello.__all__) == public | {"__version__"}
 
 

@@ -145,6 +145,7 @@ def test_no_python_frame_is_added_while_the_worker_is_busy(serve: Serve) -> None
 
 def test_serving_calls_no_python_function_but_the_handler(serve: Serve) -> None:
     server = serve(CALLS)
+    server.get("/async")  # asyncio asks once for a type whether it is a coroutine's
     server.get("/watch")
     for _ in range(5):
         assert server.get("/def").json() == {"n": 1}

@@ -47,6 +47,15 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 impl Content {
+    /// The same body; `end` is called when the connection has taken the last of it, or has given it up.
+    pub fn then(self, end: impl FnOnce() + Send + 'static) -> Self {
+        let source: Box<dyn Source> = match self {
+            Self::Whole(bytes) => Box::new(Pieces(bytes)),
+            Self::Pulled(source) => source,
+        };
+        Self::Pulled(Box::new(Then { source, end: Some(Box::new(end)) }))
+    }
+
     /// The body as it is sent: a connection is not through with its answer before the last piece of it was taken.
     pub(crate) fn watched(self, watch: &Arc<Watch>) -> Self {
         let source: Box<dyn Source> = match self {
@@ -56,6 +65,36 @@ impl Content {
         };
         watch.begin_outflow();
         Self::Pulled(Box::new(Watched { source, watch: watch.clone() }))
+    }
+}
+
+/// Runs something once a body is done with: sent, or given up.
+struct Then {
+    source: Box<dyn Source>,
+    end: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl fmt::Debug for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl Source for Then {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        self.source.poll_piece(context)
+    }
+
+    fn remaining_bytes(&self) -> Option<u64> {
+        self.source.remaining_bytes()
+    }
+}
+
+impl Drop for Then {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            end();
+        }
     }
 }
 

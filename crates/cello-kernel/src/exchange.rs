@@ -1,5 +1,6 @@
 //! A request on its way to the application, and what the application makes of it.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -8,6 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use tokio::sync::oneshot;
 
 use crate::answer::Answer;
@@ -38,8 +40,20 @@ pub struct Exchange {
     pub is_secure: bool,
     pub(crate) errors: Errors,
     body: OnceLock<Received>,
+    refusal: OnceLock<Refusal>,
     /// None where it came over no connection.
     tether: Option<Tether>,
+}
+
+/// Why the kernel does not have a handler answer a request.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The status of its answer.
+    pub status: StatusCode,
+    /// What is wrong, and what to do.
+    pub detail: Cow<'static, str>,
+    /// The methods that the path answers, where it has others.
+    pub allow: Option<HeaderValue>,
 }
 
 /// The body of a request.
@@ -61,8 +75,8 @@ impl Exchange {
         tether: Option<Tether>,
         errors: Errors,
     ) -> Self {
-        let (id, body) = (RequestId::default(), OnceLock::new());
-        Self { head, route, params, id, peer, is_secure: false, errors, body, tether }
+        let (id, body, refusal) = (RequestId::default(), OnceLock::new(), OnceLock::new());
+        Self { head, route, params, id, peer, is_secure: false, errors, body, refusal, tether }
     }
 
     /// A request that came over no connection, and belongs to no route.
@@ -159,6 +173,16 @@ impl Exchange {
         }
     }
 
+    /// Why no handler is to answer; the application is asked all the same where it wants to be
+    /// ([`Settings::asks_when_refused`](crate::Settings::asks_when_refused)).
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.get()
+    }
+
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        self.refusal.get_or_init(|| refusal);
+    }
+
     pub(crate) fn set_body(&self, body: BufferedBody) {
         self.body.get_or_init(|| Received::Whole(body));
     }
@@ -177,11 +201,20 @@ pub trait Application: Send + Sync + 'static {
     /// Answers a request, at once or later. A panic in here is a 500 for this request alone.
     fn dispatch(&self, exchange: Arc<Exchange>) -> Outcome;
 
-    /// The client of a deferred request has gone before its answer came.
-    fn abandon(&self, ticket: u64);
+    /// Nobody waits for the answer of a deferred request any more.
+    fn abandon(&self, ticket: u64, reason: Abandonment);
 
     /// The server has answered its last request and closed its last connection.
     fn drained(&self);
+}
+
+/// Why nobody waits for an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Abandonment {
+    /// The client has gone.
+    ClientLeft,
+    /// It took longer than it may.
+    TimedOut,
 }
 
 /// What became of a dispatched request.
@@ -206,6 +239,7 @@ pub struct Deferred {
 pub(crate) struct Reply {
     deferred: Option<Deferred>,
     application: Arc<dyn Application>,
+    has_expired: bool,
 }
 
 /// The application let go of a request without answering it.
@@ -214,7 +248,12 @@ pub(crate) struct Forgotten;
 
 impl Reply {
     pub(crate) fn new(deferred: Deferred, application: Arc<dyn Application>) -> Self {
-        Self { deferred: Some(deferred), application }
+        Self { deferred: Some(deferred), application, has_expired: false }
+    }
+
+    /// It took too long, and is given up.
+    pub(crate) fn expire(mut self) {
+        self.has_expired = true;
     }
 }
 
@@ -232,7 +271,8 @@ impl Future for Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(deferred) = self.deferred.take() {
-            self.application.abandon(deferred.ticket);
+            let reason = if self.has_expired { Abandonment::TimedOut } else { Abandonment::ClientLeft };
+            self.application.abandon(deferred.ticket, reason);
         }
     }
 }

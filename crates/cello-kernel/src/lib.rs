@@ -37,7 +37,7 @@ pub use answer::Answer;
 pub use body::BodyError;
 pub use content::{Broken, Content, Source};
 pub use descriptor::{Registered, duplicate, watch};
-pub use exchange::{Application, Deferred, Exchange, Outcome};
+pub use exchange::{Abandonment, Application, Deferred, Exchange, Outcome, Refusal};
 pub use file::OpenFile;
 pub use form::{Collector, Form, FormEncoding, FormError, FormLimits, Part, PartContent};
 pub use json::{json_specials, write_json_string};

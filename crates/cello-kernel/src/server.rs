@@ -52,6 +52,10 @@ pub struct Settings {
     pub access_log: Option<AccessLog>,
     /// What single routes want otherwise, by their number.
     pub routes: Vec<RouteSettings>,
+    /// The application is asked for the answer to a request that no handler answers, too ([`Exchange::refusal`]).
+    ///
+    /// [`Exchange::refusal`]: crate::Exchange::refusal
+    pub asks_when_refused: bool,
 }
 
 /// What one route wants otherwise than the server's settings have it.
@@ -63,6 +67,8 @@ pub struct RouteSettings {
     ///
     /// [`Exchange::poll_body`]: crate::Exchange::poll_body
     pub streams_body: bool,
+    /// How long the handler may take, in place of the server's own limit; 503.
+    pub handler_timeout: Option<Duration>,
 }
 
 /// What every connection of a server shares.
@@ -110,7 +116,7 @@ impl Server {
             router,
             budget: Arc::new(Semaphore::new(settings.limits.buffered_bytes.min(Semaphore::MAX_PERMITS))),
             protocol: connection::protocol(&settings.limits),
-            clock: Arc::new(Clock::new(&settings.timeouts)),
+            clock: Arc::new(Clock::new(shortest_timeout(&settings))),
             settings,
             connections: Mutex::default(),
             open: AtomicUsize::new(0),
@@ -160,6 +166,12 @@ impl State {
             self.changed.notified().await;
         }
     }
+}
+
+/// The shortest of the timeouts that the connections' watch enforces.
+fn shortest_timeout(settings: &Settings) -> Duration {
+    let routes = settings.routes.iter().filter_map(|route| route.handler_timeout);
+    routes.fold(settings.timeouts.shortest(), Duration::min)
 }
 
 async fn accept(state: Arc<State>, listener: TcpListener, runtime: Handle) {

@@ -1,6 +1,7 @@
 //! One request: checked, routed, its body read, dispatched, and answered whatever happens.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use hyper::body::{Body, Incoming};
 use crate::answer::Answer;
 use crate::body::{BodyError, read_body};
 use crate::content::Content;
-use crate::exchange::{Exchange, Forgotten, Outcome, Reply};
+use crate::exchange::{Exchange, Forgotten, Outcome, Refusal, Reply};
 use crate::form::{FormError, FormLimits};
 use crate::framing;
 use crate::inflow::Inflow;
@@ -70,25 +71,39 @@ impl HttpService {
     /// Answers an admitted request.
     fn answer(&self, exchange: &Arc<Exchange>, incoming: Incoming) -> Begun {
         let (state, watch) = (&self.server, &self.watch);
+        let settings = &state.settings;
+        let RouteSettings { body_bytes, streams_body, handler_timeout } =
+            settings.routes.get(exchange.route).copied().unwrap_or_default();
+        if let Some(limit) = handler_timeout {
+            watch.limit_handler(limit);
+        }
         if incoming.is_end_stream() {
             return self.dispatch(exchange);
         }
-        let settings = &state.settings;
-        let RouteSettings { body_bytes, streams_body } =
-            settings.routes.get(exchange.route).copied().unwrap_or_default();
-        let refused = |(status, detail): (StatusCode, &str)| Begun::Answered(refuse(watch, exchange, status, detail));
+        let refused = |(status, detail): (StatusCode, Cow<'static, str>)| {
+            if !settings.asks_when_refused {
+                return Begun::Answered(refuse(watch, exchange, status, &detail));
+            }
+            watch.linger();
+            exchange.refuse(Refusal { status, detail, allow: None });
+            self.dispatch(exchange)
+        };
+        let too_large = || {
+            let (status, detail) = BodyError::TooLarge.answer();
+            (status, Cow::Borrowed(detail))
+        };
         let promised = promised_bytes(&exchange.head);
         if streams_body {
             let limit_bytes = body_bytes.unwrap_or(usize::MAX);
             if promised.is_some_and(|promised| promised > limit_bytes as u64) {
-                return refused(BodyError::TooLarge.answer());
+                return refused(too_large());
             }
             exchange.set_inflow(Inflow::new(incoming, limit_bytes, state.clone(), watch.clone()));
             return self.dispatch(exchange);
         }
         let boundary = match boundary(&exchange.head) {
             Ok(boundary) => boundary,
-            Err(error) => return refused((error.status(), &error.detail())),
+            Err(error) => return refused((error.status(), error.detail())),
         };
         let wanted = match boundary {
             None => Wanted::Body { limit_bytes: body_bytes.unwrap_or(settings.limits.body_bytes) },
@@ -98,7 +113,7 @@ impl HttpService {
             }
         };
         if promised.is_some_and(|promised| promised > wanted.limit_bytes()) {
-            return refused(BodyError::TooLarge.answer());
+            return refused(too_large());
         }
         Begun::Waiting(Box::pin(receive(state.clone(), watch.clone(), exchange.clone(), incoming, wanted)))
     }
@@ -116,23 +131,39 @@ impl HttpService {
     }
 
     /// Answers a request that was not admitted.
-    fn deny(&self, exchange: &Exchange, incoming: &Incoming, denial: Denial) -> Answer {
+    fn deny(&self, exchange: &Arc<Exchange>, incoming: &Incoming, denial: Denial) -> Begun {
         if !incoming.is_end_stream() {
             self.watch.linger();
         }
-        let (allow, mut answer) = match denial {
-            Denial::Refused((status, detail)) => return refuse(&self.watch, exchange, status, detail),
-            Denial::NoRoute => return problem(StatusCode::NOT_FOUND, "No route has this path.", exchange),
+        let refusal = match denial {
+            // Before it is routed a request is nobody's.
+            Denial::Refused((status, detail)) => {
+                return Begun::Answered(refuse(&self.watch, exchange, status, detail));
+            }
+            Denial::NoRoute => {
+                Refusal { status: StatusCode::NOT_FOUND, detail: "No route has this path.".into(), allow: None }
+            }
             Denial::OtherMethods(allow) if exchange.head.method == Method::OPTIONS => {
-                (allow, Answer { status: StatusCode::NO_CONTENT, ..Answer::default() })
+                Refusal { status: StatusCode::NO_CONTENT, detail: "".into(), allow: Some(allow) }
             }
             Denial::OtherMethods(allow) => {
-                let detail = "This path does not answer that method; Allow names those it does.";
-                (allow, problem(StatusCode::METHOD_NOT_ALLOWED, detail, exchange))
+                let detail = "This path does not answer that method; Allow names those it does.".into();
+                Refusal { status: StatusCode::METHOD_NOT_ALLOWED, detail, allow: Some(allow) }
             }
         };
-        answer.fields_mut().insert(ALLOW, allow);
-        answer
+        if self.server.settings.asks_when_refused {
+            exchange.refuse(refusal);
+            return self.dispatch(exchange);
+        }
+        let Refusal { status, detail, allow } = refusal;
+        let mut answer = match status {
+            StatusCode::NO_CONTENT => Answer { status, ..Answer::default() },
+            _ => problem(status, &detail, exchange),
+        };
+        if let Some(allow) = allow {
+            answer.fields_mut().insert(ALLOW, allow);
+        }
+        Begun::Answered(answer)
     }
 }
 
@@ -160,7 +191,7 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
         let exchange = Arc::new(Exchange::new(head, route, params, self.peer, tether, errors));
         let begun = catch_unwind(AssertUnwindSafe(|| match denial {
             None => self.answer(&exchange, incoming),
-            Some(denial) => Begun::Answered(self.deny(&exchange, &incoming, denial)),
+            Some(denial) => self.deny(&exchange, &incoming, denial),
         }));
         let answer = match begun {
             Ok(Begun::Answered(answer)) => answer,
@@ -273,28 +304,30 @@ async fn receive(
     incoming: Incoming,
     wanted: Wanted,
 ) -> Answer {
-    let error = match read(&server, &watch, &exchange, incoming, &wanted).await {
-        Ok(()) => {
-            return match server.application.dispatch(exchange.clone()) {
-                Outcome::Answered(answer) => answer,
-                Outcome::Deferred(deferred) => {
-                    let reply = Reply::new(deferred, server.application.clone());
-                    wait(watch, exchange, reply).await
-                }
-            };
+    if let Err(error) = read(&server, &watch, &exchange, incoming, &wanted).await {
+        if let Unreceived::Form(error @ FormError::Storage(_)) = &error {
+            let Exchange { head, id, .. } = &*exchange;
+            eprintln!("cello: {} {} (request {}): {error}", head.method, head.uri.path(), id.get());
         }
-        Err(error) => error,
-    };
-    if let Unreceived::Form(error @ FormError::Storage(_)) = &error {
-        let Exchange { head, id, .. } = &*exchange;
-        eprintln!("cello: {} {} (request {}): {error}", head.method, head.uri.path(), id.get());
+        let (status, detail) = error.answer();
+        if !server.settings.asks_when_refused {
+            let mut answer = refuse(&watch, &exchange, status, &detail);
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                answer.fields_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            return answer;
+        }
+        watch.linger();
+        watch.enter(Phase::Handling);
+        exchange.refuse(Refusal { status, detail, allow: None });
     }
-    let (status, detail) = error.answer();
-    let mut answer = refuse(&watch, &exchange, status, &detail);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        answer.fields_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    match server.application.dispatch(exchange.clone()) {
+        Outcome::Answered(answer) => answer,
+        Outcome::Deferred(deferred) => {
+            let reply = Reply::new(deferred, server.application.clone());
+            wait(watch, exchange, reply).await
+        }
     }
-    answer
 }
 
 async fn read(
@@ -317,11 +350,14 @@ async fn read(
 }
 
 /// Waits for the application's answer, as long as the handler's timeout allows.
-async fn wait(watch: Arc<Watch>, exchange: Arc<Exchange>, reply: Reply) -> Answer {
-    let detail = match watch.unless_expired(reply).await {
+async fn wait(watch: Arc<Watch>, exchange: Arc<Exchange>, mut reply: Reply) -> Answer {
+    let detail = match watch.unless_expired(&mut reply).await {
         Ok(Ok(answer)) => return answer,
         Ok(Err(Forgotten)) => "The application stopped before it had an answer.",
-        Err(Expired) => "The handler took longer than it may.",
+        Err(Expired) => {
+            reply.expire();
+            "The handler took longer than it may."
+        }
     };
     problem(StatusCode::SERVICE_UNAVAILABLE, detail, &exchange)
 }

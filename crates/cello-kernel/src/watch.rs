@@ -22,8 +22,9 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    pub(crate) fn new(timeouts: &Timeouts) -> Self {
-        let period = (timeouts.shortest() / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    /// A clock for timeouts of which `shortest` is the shortest.
+    pub(crate) fn new(shortest: Duration) -> Self {
+        let period = (shortest / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
         Self { tick: AtomicU32::new(1), period }
     }
 
@@ -84,6 +85,8 @@ pub(crate) struct Watch {
     /// The tick since which the client takes nothing, 0 where it does.
     write_blocked_since: AtomicU32,
     expired: AtomicBool,
+    /// What the handler of this request may take, in milliseconds; 0 for what the server has.
+    handler_limit_ms: AtomicU32,
     /// Something of the next request came before the answer to this one was out.
     has_next: AtomicBool,
     closing: AtomicBool,
@@ -105,6 +108,7 @@ impl Watch {
             since,
             write_blocked_since: AtomicU32::new(0),
             expired: AtomicBool::new(false),
+            handler_limit_ms: AtomicU32::new(0),
             has_next: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
@@ -128,8 +132,22 @@ impl Watch {
     pub(crate) fn begin_request(&self) {
         self.has_next.store(false, Relaxed);
         self.lingers.store(false, Relaxed);
+        self.handler_limit_ms.store(0, Relaxed);
         self.end_inflow();
         self.enter(Phase::Handling);
+    }
+
+    /// Gives the handler of this request a limit of its own.
+    pub(crate) fn limit_handler(&self, limit: Duration) {
+        let limit_ms = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1);
+        self.handler_limit_ms.store(limit_ms, Relaxed);
+    }
+
+    fn handler_limit(&self) -> Option<Duration> {
+        match self.handler_limit_ms.load(Relaxed) {
+            0 => None,
+            limit_ms => Some(Duration::from_millis(limit_ms.into())),
+        }
     }
 
     /// Bytes came.
@@ -170,7 +188,7 @@ impl Watch {
             Phase::Idle => (timeouts.keep_alive, Expiry::Close),
             Phase::Head => (timeouts.head, Expiry::Close),
             Phase::Body => (timeouts.body, Expiry::Answer),
-            Phase::Handling => (timeouts.handler?, Expiry::Answer),
+            Phase::Handling => (self.handler_limit().or(timeouts.handler)?, Expiry::Answer),
             Phase::Room | Phase::Responding => return None,
         };
         self.clock.has_passed(self.since.load(Relaxed), limit).then_some(expiry)
@@ -245,7 +263,7 @@ mod tests {
     use super::*;
 
     fn after(ticks: u32, phase: Phase, timeouts: &Timeouts) -> Option<Expiry> {
-        let clock = Arc::new(Clock::new(timeouts));
+        let clock = Arc::new(Clock::new(timeouts.shortest()));
         let watch = Watch::new(clock.clone());
         watch.enter(phase);
         for _ in 0..ticks {
@@ -270,7 +288,7 @@ mod tests {
     #[test]
     fn a_client_that_takes_nothing_is_given_up_and_one_that_takes_a_little_is_not() {
         let timeouts = Timeouts::default();
-        let clock = Arc::new(Clock::new(&timeouts));
+        let clock = Arc::new(Clock::new(timeouts.shortest()));
         let watch = Watch::new(clock.clone());
         watch.enter(Phase::Responding);
         watch.note_write(true, false);

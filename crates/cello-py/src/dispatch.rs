@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cello_kernel::{
-    Answer, Application, Deferred, Exchange, Outcome, Problem, RequestId, RouteId, TrustedProxies, panic_words,
+    Abandonment, Answer, Application, Deferred, Exchange, Outcome, Problem, RequestId, RouteId, TrustedProxies,
+    panic_words,
 };
 use http::StatusCode;
 use pyo3::exceptions::PyRuntimeError;
@@ -31,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) function: Py<PyAny>,
     pub(crate) is_async: bool,
     pub(crate) takes_request: bool,
+    /// Its task is cancelled when its client has gone.
+    pub(crate) is_cancelled_on_disconnect: bool,
     /// The names of the path's parameters.
     pub(crate) names: Vec<Py<PyString>>,
 }
@@ -46,6 +49,8 @@ pub(crate) struct Handlers {
     pub(crate) proxies: Option<Arc<TrustedProxies>>,
     pub(crate) task_maker: TaskMaker,
     pub(crate) contexts: Contexts,
+    /// `ContextVar.set` of the current request, where anybody asks for that.
+    pub(crate) set_current: Option<Py<PyAny>>,
     pub(crate) hooks: Hooks,
     pub(crate) tasks: Tasks,
     pub(crate) waits: Waits,
@@ -56,6 +61,8 @@ pub(crate) struct Handlers {
 pub(crate) struct Hooks {
     /// A handler raised: `(request, exception) -> Response`.
     on_error: Py<PyAny>,
+    /// A request has something left to be done: `(request, exception or None) -> coroutine`.
+    on_end: Py<PyAny>,
     /// A streamed body broke off: `(request, exception) -> None`.
     on_broken: Py<PyAny>,
     /// The last connection is closed: `() -> None`.
@@ -108,7 +115,7 @@ impl TaskMaker {
 /// The tasks of handlers that are waiting for something, by ticket.
 #[derive(Default)]
 pub(crate) struct Tasks {
-    running: Mutex<HashMap<u64, Py<PyAny>>>,
+    running: Mutex<HashMap<u64, Running>>,
     last_ticket: AtomicU64,
 }
 
@@ -117,8 +124,24 @@ impl Tasks {
         self.last_ticket.fetch_add(1, Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Py<PyAny>>> {
+    /// The tasks themselves.
+    pub(crate) fn all(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        self.lock().values().map(|running| running.task.clone_ref(py)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Running {
+    task: Py<PyAny>,
+    run: Py<Run>,
+}
+
+impl Running {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self { task: self.task.clone_ref(py), run: self.run.clone_ref(py) }
     }
 }
 
@@ -130,10 +153,11 @@ pub(crate) enum Job {
         ticket: u64,
         answer: AnswerSender,
     },
-    /// The client has gone.
+    /// Nobody waits for the answer any more.
     Abandon {
         handlers: Arc<Handlers>,
         ticket: u64,
+        reason: Abandonment,
     },
     /// What the request waits for natively is worth another look.
     Wake {
@@ -154,7 +178,7 @@ impl Job {
                 Called::Answered(response) => drop(answer.send(response)),
                 Called::Suspended(run) => run.get().answer_to(answer),
             },
-            Self::Abandon { handlers, ticket } => handlers.cancel(py, ticket),
+            Self::Abandon { handlers, ticket, reason } => handlers.abandon(py, ticket, reason),
             Self::Wake { handlers, ticket } => handlers.waits.end(py, ticket),
             Self::Drained { handlers } => {
                 if let Err(error) = handlers.hooks.on_drained.call0(py) {
@@ -188,8 +212,8 @@ impl Application for Bridge {
         })
     }
 
-    fn abandon(&self, ticket: u64) {
-        self.0.shared.push_job(Job::Abandon { handlers: self.0.clone(), ticket });
+    fn abandon(&self, ticket: u64, reason: Abandonment) {
+        self.0.shared.push_job(Job::Abandon { handlers: self.0.clone(), ticket, reason });
     }
 
     fn drained(&self) {
@@ -213,9 +237,15 @@ impl Handlers {
         self.app.clone_ref(py)
     }
 
+    /// What answers a request: its route's handler, or the fallback, which is the last.
+    fn plan(&self, exchange: &Exchange) -> &Plan {
+        let route = if exchange.refusal().is_some() { self.plans.len() - 1 } else { exchange.route };
+        &self.plans[route]
+    }
+
     /// Calls a handler; what it raises, or a panic under it, is answered too.
     fn start(self: &Arc<Self>, py: Python<'_>, exchange: Arc<Exchange>, ticket: u64) -> Called {
-        let plan = &self.plans[exchange.route];
+        let plan = self.plan(&exchange);
         let request = match Bound::new(py, Request::new(exchange, self.clone(), ticket)) {
             Ok(request) => request,
             Err(error) => {
@@ -229,11 +259,24 @@ impl Handlers {
         if let Some(began_s) = began_s {
             self.note_duration(py, plan, now_s() - began_s);
         }
-        match called {
-            Ok(Ok(called)) => called,
-            Ok(Err(error)) => Called::Answered(self.failed(py, &request, error)),
-            Err(panic) => Called::Answered(self.failed(py, &request, panicked(&*panic))),
+        let raised = match called {
+            Ok(Ok(called)) => return called,
+            Ok(Err(error)) => error,
+            Err(panic) => panicked(&*panic),
+        };
+        let answer = self.failed(py, &request, raised.clone_ref(py));
+        if !request.get().later().has_any() {
+            return Called::Answered(answer);
         }
+        let ended = self.contexts.copy.bind(py).call0().and_then(|context| {
+            let request = request.unbind();
+            self.run(py, Run::of_ending(self.clone(), request, ticket, answer, Some(raised)), &context)
+        });
+        ended.unwrap_or_else(|error| {
+            error.write_unraisable(py, None);
+            let (status, detail) = (StatusCode::INTERNAL_SERVER_ERROR, FAILED);
+            Called::Answered(Problem { status, detail, instance: "" }.answer(&RequestId::default()))
+        })
     }
 
     /// In debug mode the loop is told how long a handler took, or its first step: those that follow it sees itself.
@@ -249,6 +292,9 @@ impl Handlers {
     fn call(self: &Arc<Self>, plan: &Plan, request: &Bound<'_, Request>, ticket: u64) -> PyResult<Called> {
         let py = request.py();
         let context = self.contexts.copy.bind(py).call0()?;
+        if let Some(set_current) = &self.set_current {
+            self.contexts.run.bind(py).call1((&context, set_current, request))?;
+        }
         let function = plan.function.bind(py);
         if plan.is_async {
             let coroutine = if plan.takes_request { function.call1((request,))? } else { function.call0()? };
@@ -262,9 +308,15 @@ impl Handlers {
             run.call1((&context, function))?
         };
         match into_response(&returned)? {
+            Returned::Whole(answer) if request.get().later().has_any() => {
+                let request = request.clone().unbind();
+                self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), &context)
+            }
             Returned::Whole(answer) => Ok(Called::Answered(answer)),
             Returned::Stream { head, iterator } if request.get().is_head() => {
-                stream::head_alone(head, iterator.bind(py)).map(Called::Answered)
+                let answer = stream::head_alone(head, iterator.bind(py))?;
+                let request = request.clone().unbind();
+                self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), &context)
             }
             Returned::Stream { head, iterator } => {
                 let stream = Stream::new(self.clone(), ticket, head, iterator.into_bound(py))?;
@@ -279,7 +331,8 @@ impl Handlers {
         let run = Bound::new(py, run)?;
         let task = self.task_maker.start(run.as_any(), context)?;
         if !run.get().is_over() {
-            self.tasks.lock().insert(run.get().ticket, task.unbind());
+            let running = Running { task: task.unbind(), run: run.clone().unbind() };
+            self.tasks.lock().insert(run.get().ticket, running);
         }
         Ok(match run.get().started() {
             Some(answer) => Called::Answered(answer),
@@ -287,13 +340,34 @@ impl Handlers {
         })
     }
 
-    fn cancel(&self, py: Python<'_>, ticket: u64) {
-        let task = self.tasks.lock().get(&ticket).map(|task| task.clone_ref(py));
-        if let Some(task) = task
-            && let Err(error) = task.call_method0(py, intern!(py, "cancel"))
-        {
+    /// Cancels the task of a request whose answer nobody waits for. What is left to be done at its end goes on.
+    fn abandon(&self, py: Python<'_>, ticket: u64, reason: Abandonment) {
+        let running = self.tasks.lock().get(&ticket).map(|running| running.clone_ref(py));
+        let Some(Running { task, run }) = running else { return };
+        let plan = self.plan(run.get().request().exchange());
+        let is_kept = reason == Abandonment::ClientLeft && !plan.is_cancelled_on_disconnect;
+        if run.get().is_ending() || is_kept {
+            return;
+        }
+        if let Err(error) = task.call_method0(py, intern!(py, "cancel")) {
             error.write_unraisable(py, Some(task.bind(py)));
         }
+    }
+
+    /// The coroutine that does what is left to be done at the end of a request.
+    pub(crate) fn ending<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Bound<'py, Request>,
+        raised: Option<&PyErr>,
+        ticket: u64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let task = self.tasks.lock().get(&ticket).map(|running| running.task.clone_ref(py));
+        if let Some(task) = task {
+            // The cancellation that brought it here is over: what is done now is not part of it.
+            while task.call_method0(py, intern!(py, "uncancel"))?.extract::<usize>(py)? > 0 {}
+        }
+        self.hooks.on_end.bind(py).call1((request, raised.map(|raised| raised.value(py))))
     }
 
     /// A request's task has taken its last step.

@@ -1,11 +1,13 @@
 //! `cello._kernel`: the kernel and an asyncio event loop on one thread. The only place where Rust meets Python.
 
+mod awaitable;
 mod coroutine;
 mod dispatch;
 mod event_loop;
 mod failure;
 mod form;
 mod json;
+mod later;
 mod outflow;
 mod parts;
 mod reading;
@@ -39,6 +41,8 @@ mod _kernel {
     use crate::parts::UploadPart;
     #[pymodule_export]
     use crate::request::{Headers, Query, Request, TrustedProxies};
+    #[pymodule_export]
+    use crate::response::_to_response;
     #[pymodule_export]
     use crate::response::Response;
     #[pymodule_export]

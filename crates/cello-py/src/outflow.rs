@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use cello_kernel::{Broken, Source};
+use cello_kernel::{Abandonment, Broken, Source};
 
 use crate::dispatch::{Handlers, Job};
 
@@ -139,7 +139,7 @@ impl Drop for Outlet {
         drop(flow);
         if !is_over {
             let (handlers, ticket) = (self.handlers.clone(), self.ticket);
-            self.handlers.shared.push_job(Job::Abandon { handlers, ticket });
+            self.handlers.shared.push_job(Job::Abandon { handlers, ticket, reason: Abandonment::ClientLeft });
         }
     }
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use cello_kernel::{PartHead, Unreceived};
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyBytes;
 
+use crate::awaitable;
 use crate::coroutine::{self, Step};
 use crate::form;
 use crate::json;
@@ -70,17 +70,17 @@ fn value<'py>(request: &Bound<'py, Request>, kind: Kind) -> PyResult<Bound<'py, 
     }
     let body = exchange.body();
     match kind {
-        Kind::Bytes => named(py, "AwaitableBytes")?.call1((PyBytes::new(py, body),)),
-        Kind::Text => named(py, "AwaitableStr")?.call1((PyString::new(py, &String::from_utf8_lossy(body)),)),
-        _ => named(py, "awaitable")?.call1((json::decode(py, body)?,)),
+        Kind::Bytes => awaitable::bytes(py, body),
+        Kind::Text => awaitable::text(py, &String::from_utf8_lossy(body)),
+        _ => awaitable::json(json::decode(py, body)?),
     }
 }
 
-/// A name of `cello._awaitable`.
-fn named<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let module = MODULE.get_or_try_init(py, || py.import("cello._awaitable").map(Bound::unbind))?;
-    module.bind(py).getattr(name)
+/// To be awaited until the request's answer was sent.
+pub(crate) fn until_sent<'py>(request: &Bound<'py, Request>) -> PyResult<Bound<'py, Reading>> {
+    let later = request.get().later().clone();
+    let sent = poll_fn(move |_| if later.is_sent() { Poll::Ready(Ok(Got::Nothing)) } else { Poll::Pending });
+    waiting(request, Wanted::Sent, sent)
 }
 
 /// Something native to be awaited: `future`, and what it got as a Python object.
@@ -105,6 +105,8 @@ pub(crate) enum Wanted {
     Body(Kind),
     Piece,
     Part(Arc<PartReader>),
+    /// The end of the answer.
+    Sent,
 }
 
 /// What came.
@@ -149,6 +151,7 @@ impl Reading {
         let request = self.request.bind(py);
         match (result.map_err(|error| unreceived(py, &error))?, &self.wanted) {
             (Got::Nothing, Wanted::Body(kind)) => value(request, *kind),
+            (Got::Nothing, _) => Ok(py.None().into_bound(py)),
             (Got::Piece(Some(bytes)) | Got::Bytes(bytes), _) => Ok(PyBytes::new(py, &bytes).into_any()),
             (Got::Part(Some((head, number))), Wanted::Part(reader)) => {
                 let part = UploadPart::new(request.clone().unbind(), reader.clone(), head, number);

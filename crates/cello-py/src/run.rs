@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cello_kernel::Answer;
 use pyo3::PyTraverseError;
@@ -36,6 +36,10 @@ pub(crate) struct Run {
     is_streaming: AtomicBool,
     /// Taken out while it is stepped.
     stream: Mutex<Option<Stream>>,
+    /// What the handler or its stream raised.
+    raised: OnceLock<PyErr>,
+    /// What is done once the request is answered: a coroutine.
+    ending: OnceLock<Py<PyAny>>,
     is_over: AtomicBool,
 }
 
@@ -53,29 +57,53 @@ enum Reply {
 
 impl Run {
     pub(crate) fn of_handler(handlers: Arc<Handlers>, request: Py<Request>, ticket: u64, coroutine: Py<PyAny>) -> Self {
-        Self {
-            handlers,
-            request,
-            ticket,
-            coroutine: Some(coroutine),
-            reply: Mutex::default(),
-            is_streaming: AtomicBool::new(false),
-            stream: Mutex::default(),
-            is_over: AtomicBool::new(false),
-        }
+        Self { coroutine: Some(coroutine), ..Self::new(handlers, request, ticket) }
     }
 
+    /// Of a `def` handler that returned a stream.
     pub(crate) fn of_stream(handlers: Arc<Handlers>, request: Py<Request>, ticket: u64, stream: Stream) -> Self {
+        let (is_streaming, stream) = (AtomicBool::new(true), Mutex::new(Some(stream)));
+        Self { is_streaming, stream, ..Self::new(handlers, request, ticket) }
+    }
+
+    /// Of a `def` handler that has answered, and left something to be done.
+    pub(crate) fn of_ending(
+        handlers: Arc<Handlers>,
+        request: Py<Request>,
+        ticket: u64,
+        answer: Answer,
+        raised: Option<PyErr>,
+    ) -> Self {
+        let run = Self::new(handlers, request, ticket);
+        run.deliver(answer);
+        if let Some(raised) = raised {
+            run.raised.get_or_init(|| raised);
+        }
+        run
+    }
+
+    fn new(handlers: Arc<Handlers>, request: Py<Request>, ticket: u64) -> Self {
         Self {
             handlers,
             request,
             ticket,
             coroutine: None,
             reply: Mutex::default(),
-            is_streaming: AtomicBool::new(true),
-            stream: Mutex::new(Some(stream)),
+            is_streaming: AtomicBool::new(false),
+            stream: Mutex::default(),
+            raised: OnceLock::new(),
+            ending: OnceLock::new(),
             is_over: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the request is answered, or given up, and only its end is left.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.get().is_some()
+    }
+
+    pub(crate) fn request(&self) -> &Request {
+        self.request.get()
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -108,6 +136,8 @@ impl Run {
     }
 
     fn deliver(&self, answer: Answer) {
+        let later = self.request.get().later();
+        let answer = if later.has_any() { later.watch(answer, &self.handlers, self.ticket) } else { answer };
         let mut reply = self.lock_reply();
         match std::mem::replace(&mut *reply, Reply::Sent) {
             Reply::Starting => *reply = Reply::Answered(answer),
@@ -130,23 +160,60 @@ impl Run {
 
     /// One step, after what was waited for or with an exception that is raised there.
     fn step<'py>(&self, py: Python<'py>, thrown: Option<PyErr>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(ending) = self.ending.get() {
+            return self.step_ending(ending.bind(py), thrown);
+        }
         let stepped = catch_unwind(AssertUnwindSafe(|| match &self.coroutine {
             Some(coroutine) if !self.is_streaming.load(Relaxed) => self.step_handler(coroutine.bind(py), thrown),
+            None if !self.is_streaming.load(Relaxed) => Ok(None),
             _ => self.step_stream(py, thrown),
         }));
         match stepped.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Ok(Some(awaited)) => Ok(Some(awaited)),
-            Ok(None) => {
-                self.finish(py);
-                Ok(None)
-            }
+            Ok(None) => self.end(py),
             Err(error) => {
-                let cancelled = error.is_instance_of::<CancelledError>(py).then(|| error.clone_ref(py));
+                self.raised.get_or_init(|| error.clone_ref(py));
                 if self.owes_answer() {
                     self.deliver(self.handlers.failed(py, self.request.bind(py), error));
                 }
-                self.finish(py);
-                cancelled.map_or(Ok(None), Err)
+                self.end(py)
+            }
+        }
+    }
+
+    /// Begins what is left to be done, if anything is.
+    fn end<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if !self.request.get().later().has_any() {
+            return self.finish(py);
+        }
+        match self.handlers.ending(py, self.request.bind(py), self.raised.get(), self.ticket) {
+            Ok(ending) => {
+                let ending = self.ending.get_or_init(|| ending.unbind());
+                self.step_ending(ending.bind(py), None)
+            }
+            Err(error) => {
+                error.write_unraisable(py, None);
+                self.finish(py)
+            }
+        }
+    }
+
+    fn step_ending<'py>(
+        &self,
+        ending: &Bound<'py, PyAny>,
+        thrown: Option<PyErr>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = ending.py();
+        let stepped = match thrown {
+            None => coroutine::resume(ending),
+            Some(error) => coroutine::throw(ending, error),
+        };
+        match stepped {
+            Ok(Step::Yielded(awaited)) => Ok(Some(awaited)),
+            Ok(Step::Returned(_)) => self.finish(py),
+            Err(error) => {
+                self.finish(py)?;
+                Err(error)
             }
         }
     }
@@ -205,6 +272,7 @@ impl Run {
                 if is_cancelled && stream.is_abandoned() {
                     return Err(error);
                 }
+                self.raised.get_or_init(|| error.clone_ref(py));
                 self.handlers.broke_off(py, self.request.bind(py), error);
                 Ok(None)
             }
@@ -212,9 +280,14 @@ impl Run {
         }
     }
 
-    fn finish(&self, py: Python<'_>) {
+    /// The last step: a task whose handler was cancelled is cancelled.
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.is_over.store(true, Relaxed);
         self.handlers.forget(py, self.ticket, self.request.get());
+        match self.raised.get() {
+            Some(raised) if raised.is_instance_of::<CancelledError>(py) => Err(raised.clone_ref(py)),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -266,6 +339,7 @@ impl Run {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.request)?;
         visit.call(&self.coroutine)?;
+        visit.call(self.ending.get())?;
         match self.stream.try_lock() {
             Ok(stream) => stream.as_ref().map_or(Ok(()), |stream| stream.traverse(&visit)),
             Err(_) => Ok(()),

@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::awaitable;
 use crate::dispatch::{Bridge, Contexts, Handlers, Hooks, Plan, TaskMaker, Tasks};
 use crate::event_loop::LoopCore;
 use crate::request::TrustedProxies;
@@ -59,6 +60,9 @@ struct Route {
     takes_request: bool,
     streams_body: bool,
     body_limit_bytes: Option<usize>,
+    /// Of the handler; None for the server's own.
+    timeout_s: Option<f64>,
+    cancel_on_disconnect: bool,
     /// Of parameters by name, spelled as in a path.
     constraints: Vec<(String, String)>,
 }
@@ -71,6 +75,10 @@ struct Choices {
     error_form: String,
     /// Whether a client that prefers HTML gets errors as pages.
     has_pages: bool,
+    /// Whether the last of the routes is none, but answers what no other does.
+    has_fallback: bool,
+    /// `ContextVar.set` of the current request, where anybody asks for that.
+    set_current: Option<Py<PyAny>>,
 }
 
 /// What a server is made of, until it starts.
@@ -79,8 +87,28 @@ struct Prepared {
     plans: Vec<Plan>,
     app: Py<PyAny>,
     hooks: Hooks,
+    set_current: Option<Py<PyAny>>,
     proxies: Option<Arc<cello_kernel::TrustedProxies>>,
     settings: Settings,
+}
+
+/// Adds a route and returns the names of its parameters.
+fn add_route(
+    py: Python<'_>,
+    router: &mut Router,
+    route: &Route,
+    refused: impl Fn(String, Option<RouteId>) -> PyErr,
+) -> PyResult<Vec<Py<PyString>>> {
+    let malformed = |error: PathError| refused(error.to_string(), None);
+    let mut pattern = Pattern::parse(&route.path).map_err(malformed)?;
+    for (name, constraint) in &route.constraints {
+        pattern.constrain(name, constraint).map_err(malformed)?;
+    }
+    let names = pattern.names().iter().map(|name| PyString::intern(py, name).unbind()).collect();
+    let method = route.method.parse();
+    let method = method.map_err(|_| refused(format!("{:?} is no HTTP method", route.method), None))?;
+    router.add(method, pattern).map_err(|conflict| refused(conflict.to_string(), Some(conflict.0)))?;
+    Ok(names)
 }
 
 /// Serves an application on a loop.
@@ -89,6 +117,7 @@ pub(crate) struct Server {
     event_loop: Py<LoopCore>,
     prepared: Mutex<Option<Prepared>>,
     running: Mutex<Option<cello_kernel::Server>>,
+    handlers: Mutex<Option<Arc<Handlers>>>,
 }
 
 #[pymethods]
@@ -108,7 +137,7 @@ impl Server {
     ) -> PyResult<Self> {
         let mut router = Router::default();
         let mut plans = Vec::with_capacity(routes.len());
-        let Choices { access_log, trusted_proxies, error_form, has_pages } = settings;
+        let Choices { access_log, trusted_proxies, error_form, has_pages, has_fallback, set_current } = settings;
         let form = match error_form.as_str() {
             "problem" => ErrorForm::Problem,
             "legacy" => ErrorForm::Legacy,
@@ -116,24 +145,39 @@ impl Server {
         };
         let proxies = trusted_proxies.map(|proxies| proxies.get().shared());
         let access_log = access_log.then_some(AccessLog);
-        let mut settings = Settings { access_log, errors: Errors { form, has_pages }, ..Settings::default() };
+        let mut settings = Settings {
+            access_log,
+            errors: Errors { form, has_pages },
+            asks_when_refused: has_fallback,
+            ..Settings::default()
+        };
+        let last = routes.len().saturating_sub(1);
         for (index, route) in routes.into_iter().enumerate() {
             let refused = |words: String, other: Option<RouteId>| RouteError::new_err((words, index, other));
-            let malformed = |error: PathError| refused(error.to_string(), None);
-            let mut pattern = Pattern::parse(&route.path).map_err(malformed)?;
-            for (name, constraint) in &route.constraints {
-                pattern.constrain(name, constraint).map_err(malformed)?;
-            }
-            let names = pattern.names().iter().map(|name| PyString::intern(py, name).unbind()).collect();
-            let method = route.method.parse();
-            let method = method.map_err(|_| refused(format!("{:?} is no HTTP method", route.method), None))?;
-            router.add(method, pattern).map_err(|conflict| refused(conflict.to_string(), Some(conflict.0)))?;
-            let Route { handler: function, is_async, takes_request, streams_body, body_limit_bytes, .. } = route;
-            plans.push(Plan { function, is_async, takes_request, names });
-            settings.routes.push(RouteSettings { body_bytes: body_limit_bytes, streams_body });
+            let names =
+                if has_fallback && index == last { Vec::new() } else { add_route(py, &mut router, &route, refused)? };
+            settings.routes.push(RouteSettings {
+                body_bytes: route.body_limit_bytes,
+                streams_body: route.streams_body,
+                handler_timeout: route.timeout_s.and_then(|timeout_s| Duration::try_from_secs_f64(timeout_s).ok()),
+            });
+            let Route { handler: function, is_async, takes_request, cancel_on_disconnect, .. } = route;
+            plans.push(Plan {
+                function,
+                is_async,
+                takes_request,
+                is_cancelled_on_disconnect: cancel_on_disconnect,
+                names,
+            });
         }
-        let prepared = Prepared { router, plans, app, hooks, proxies, settings };
-        Ok(Self { event_loop, prepared: Mutex::new(Some(prepared)), running: Mutex::default() })
+        awaitable::prepare(py)?;
+        let prepared = Prepared { router, plans, app, hooks, set_current, proxies, settings };
+        Ok(Self {
+            event_loop,
+            prepared: Mutex::new(Some(prepared)),
+            running: Mutex::default(),
+            handlers: Mutex::default(),
+        })
     }
 
     /// Accept connections on `listener`. Each request's context is a copy of the one this is called in.
@@ -143,7 +187,7 @@ impl Server {
         let py = listener.py();
         let event_loop = self.event_loop.bind(py);
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Prepared { router, plans, app, hooks, proxies, settings } =
+        let Prepared { router, plans, app, hooks, set_current, proxies, settings } =
             prepared.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
         let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let socket = socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))?;
@@ -154,15 +198,23 @@ impl Server {
             proxies,
             task_maker: TaskMaker::new(event_loop.as_any())?,
             contexts: Contexts::new(py)?,
+            set_current,
             hooks,
             tasks: Tasks::default(),
             waits: Waits::default(),
         });
         event_loop.get().keep(handlers.clone());
+        *self.handlers.lock().unwrap_or_else(PoisonError::into_inner) = Some(handlers.clone());
         let runtime = event_loop.get().runtime_handle()?;
         let server = cello_kernel::Server::start(&runtime, socket, router, Arc::new(Bridge(handlers)), settings)?;
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
         Ok(())
+    }
+
+    /// The tasks of the requests that are not over: they may be answered, and have something left to do.
+    fn tasks(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let handlers = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
+        handlers.as_ref().map_or_else(Vec::new, |handlers| handlers.tasks.all(py))
     }
 
     /// Stop accepting, let each connection finish the request it is at, close the rest after `deadline_s` seconds.

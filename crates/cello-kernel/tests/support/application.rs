@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cello_kernel::{
-    Answer, Application, Broken, Content, Deferred, Exchange, Outcome, Pattern, RouteId, Router, Source,
+    Abandonment, Answer, Application, Broken, Content, Deferred, Exchange, Outcome, Pattern, RouteId, Router, Source,
 };
 use http::Method;
 use tokio::sync::oneshot;
@@ -164,7 +164,7 @@ impl Application for TestApplication {
         Outcome::Answered(text(answer))
     }
 
-    fn abandon(&self, ticket: u64) {
+    fn abandon(&self, ticket: u64, _: Abandonment) {
         self.note(Event::Abandoned(ticket));
         let panics = self.waiting.lock().expect("no panic in here").panicking.contains(&ticket);
         assert!(!panics, "the application panics when it is told that a client has gone");

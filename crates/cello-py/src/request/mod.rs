@@ -18,12 +18,14 @@ use http::{Version, header};
 use percent_encoding::percent_decode_str;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::PyVisit;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{IntoPyObjectExt, PyTraverseError};
 
 use crate::dispatch::Handlers;
 use crate::form::{self, FormData};
+use crate::later::{Later, Lists};
 use crate::parts::Parts;
 use crate::reading::{self, BodyPieces, Kind, Reading};
 use crate::waits::bell;
@@ -49,6 +51,7 @@ pub(crate) struct Request {
     context: OnceLock<Py<PyAny>>,
     state: OnceLock<Py<PyAny>>,
     form: OnceLock<Py<FormData>>,
+    later: Arc<Later>,
 }
 
 impl Request {
@@ -69,7 +72,12 @@ impl Request {
             context: OnceLock::new(),
             state: OnceLock::new(),
             form: OnceLock::new(),
+            later: Arc::default(),
         }
+    }
+
+    pub(crate) fn later(&self) -> &Arc<Later> {
+        &self.later
     }
 
     pub(crate) fn form(&self) -> &OnceLock<Py<FormData>> {
@@ -513,7 +521,54 @@ impl Request {
         BodyPieces::new(slf)
     }
 
+    /// Have `function(*arguments, **keywords)` called after the answer, as `BackgroundTasks.add_task` does.
+    #[pyo3(signature = (function, *arguments, **keywords))]
+    fn add_background_task(
+        &self,
+        function: &Bound<'_, PyAny>,
+        arguments: &Bound<'_, PyTuple>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let py = function.py();
+        let all = PyTuple::new(py, [function.clone()])?.as_sequence().concat(arguments.as_sequence())?.to_tuple()?;
+        let call = py.import(intern!(py, "functools"))?.getattr(intern!(py, "partial"))?.call(all, keywords)?;
+        self.later.add_background(call.unbind());
+        Ok(())
+    }
+
+    /// Have `function` called in the request's own task and context once the last byte of the answer was taken, or the
+    /// client has gone; last given first. It gets what the handler or its stream raised, or None, and may return
+    /// something to be awaited.
+    fn _at_end(&self, function: Bound<'_, PyAny>) {
+        self.later.add_ending(function.unbind());
+    }
+
+    /// Have `function` called after everything else, in the order they are given. It may return something to be awaited.
+    fn _in_background(&self, function: Bound<'_, PyAny>) {
+        self.later.add_background(function.unbind());
+    }
+
+    /// What was given to `_at_end` and to `_in_background` since it was last asked for.
+    fn _take_later(&self) -> (Vec<Py<PyAny>>, Vec<Py<PyAny>>) {
+        let Lists { endings, background } = self.later.take();
+        (endings, background)
+    }
+
+    /// To be awaited until the answer was sent, or given up.
+    fn _sent<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Reading>> {
+        reading::until_sent(slf)
+    }
+
+    /// Why the kernel has no handler answer the request, as status, detail and the methods allowed; None where it has.
+    #[getter]
+    fn _refusal(&self) -> Option<(u16, &str, Option<&str>)> {
+        let refusal = self.exchange.refusal()?;
+        let allow = refusal.allow.as_ref().and_then(|allow| allow.to_str().ok());
+        Some((refusal.status.as_u16(), &refusal.detail, allow))
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.later.traverse(&visit)?;
         visit.call(self.context.get())?;
         visit.call(self.state.get())
     }

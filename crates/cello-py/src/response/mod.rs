@@ -33,6 +33,14 @@ use parts::{Parts, Payload};
 use range::{Asked, asked};
 pub(crate) use returned::{Returned, into_response};
 
+/// What a handler may return, as a Response.
+///
+/// Errors: TypeError for what is no answer, and what JSON refuses.
+#[pyfunction]
+pub(crate) fn _to_response<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Response>> {
+    returned::to_response(value)
+}
+
 pub(crate) static JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) static TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -73,7 +81,7 @@ impl Response {
     }
 
     /// Head and body on their way to a client. A stream goes once.
-    fn give(&self) -> PyResult<(Head, returned::Body)> {
+    fn give(&self) -> PyResult<(Head, Payload)> {
         let mut parts = self.lock();
         let body = parts.payload.give()?;
         Ok((parts.head.clone(), body))

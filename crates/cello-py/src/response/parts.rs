@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 
 use super::file;
 use super::head::Head;
-use super::returned::Body;
 
 /// Head and body.
 pub(super) struct Parts {
@@ -27,6 +26,12 @@ pub(super) enum Payload {
     Stream(Option<Py<PyAny>>),
 }
 
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self::Whole(bytes)
+    }
+}
+
 impl Payload {
     pub(super) fn length_bytes(&self) -> Option<u64> {
         match self {
@@ -40,16 +45,17 @@ impl Payload {
         self.length_bytes() == Some(0)
     }
 
-    /// The body on its way to a client.
-    pub(super) fn give(&mut self) -> PyResult<Body> {
+    /// The body on its way to a client. A stream goes once.
+    pub(super) fn give(&mut self) -> PyResult<Self> {
         match self {
-            Self::Whole(bytes) => Ok(bytes.clone().into()),
-            Self::File(file, range) => Ok(Body::Content(file.content(range.clone()))),
-            Self::Stream(iterator) => iterator.take().map(Body::Stream).ok_or_else(|| {
-                PyRuntimeError::new_err(
+            Self::Whole(bytes) => Ok(Self::Whole(bytes.clone())),
+            Self::File(file, range) => Ok(Self::File(file.clone(), range.clone())),
+            Self::Stream(iterator) => match iterator.take() {
+                Some(iterator) => Ok(Self::Stream(Some(iterator))),
+                None => Err(PyRuntimeError::new_err(
                     "this Response has been sent, and its stream with it: make one for each request",
-                )
-            }),
+                )),
+            },
         }
     }
 

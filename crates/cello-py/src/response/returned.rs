@@ -1,16 +1,17 @@
 //! What a handler returns, made into an answer in one pass.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use bytes::Bytes;
 use cello_kernel::{Answer, Content};
 use http::HeaderValue;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple, PyType};
 
 use super::head::{self, Head};
+use super::parts::{Parts, Payload};
 use super::{BYTES, JSON, Response, TEXT};
 use crate::json;
 
@@ -27,18 +28,6 @@ pub(crate) enum Returned {
     },
 }
 
-/// The body of what was returned.
-pub(super) enum Body {
-    Content(Content),
-    Stream(Py<PyAny>),
-}
-
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Self {
-        Self::Content(bytes.into())
-    }
-}
-
 /// Makes an answer of what a handler returned.
 ///
 /// # Errors
@@ -46,12 +35,26 @@ impl From<Bytes> for Body {
 pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Returned> {
     let (head, body) = read(value)?;
     Ok(match body {
-        Body::Content(content) => Returned::Whole(head.into_answer(content)),
-        Body::Stream(iterator) => Returned::Stream { head: head.into_answer(Content::default()), iterator },
+        Payload::Whole(bytes) => Returned::Whole(head.into_answer(bytes.into())),
+        Payload::File(file, range) => Returned::Whole(head.into_answer(file.content(range))),
+        Payload::Stream(Some(iterator)) => Returned::Stream { head: head.into_answer(Content::default()), iterator },
+        Payload::Stream(None) => return Err(PyRuntimeError::new_err("the stream of this Response is taken")),
     })
 }
 
-fn read(value: &Bound<'_, PyAny>) -> PyResult<(Head, Body)> {
+/// Makes a Response of what a handler returned: itself, where it is one.
+///
+/// # Errors
+/// Those of [`into_response`].
+pub(crate) fn to_response<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Response>> {
+    if let Ok(response) = value.cast_exact::<Response>() {
+        return Ok(response.clone());
+    }
+    let (head, payload) = read(value)?;
+    Bound::new(value.py(), Response { parts: Mutex::new(Parts { head, payload }) })
+}
+
+fn read(value: &Bound<'_, PyAny>) -> PyResult<(Head, Payload)> {
     // Exact types first: a check by pointer.
     if value.cast_exact::<PyDict>().is_ok() || value.cast_exact::<PyList>().is_ok() {
         return Ok((Head::of_type(&JSON), json::encode(value)?.into()));
@@ -66,7 +69,7 @@ fn read(value: &Bound<'_, PyAny>) -> PyResult<(Head, Body)> {
         return read_tuple(tuple);
     }
     if is_generator(value)? {
-        return Ok((Head::default(), Body::Stream(value.clone().unbind())));
+        return Ok((Head::default(), Payload::Stream(Some(value.clone().unbind()))));
     }
     match content(value) {
         Ok((bytes, content_type)) => Ok((Head::of_type(content_type), bytes.into())),
@@ -79,7 +82,7 @@ fn read(value: &Bound<'_, PyAny>) -> PyResult<(Head, Body)> {
                 };
             }
             match iterator(value)? {
-                Some(iterator) => Ok((Head::default(), Body::Stream(iterator.unbind()))),
+                Some(iterator) => Ok((Head::default(), Payload::Stream(Some(iterator.unbind())))),
                 None => Err(advised(value, error)?),
             }
         }
@@ -114,7 +117,7 @@ pub(super) fn bytes_of(value: &Bound<'_, PyAny>) -> PyResult<Option<Bytes>> {
 }
 
 /// `(body, status)` or `(body, status, headers)`.
-fn read_tuple(tuple: &Bound<'_, PyTuple>) -> PyResult<(Head, Body)> {
+fn read_tuple(tuple: &Bound<'_, PyTuple>) -> PyResult<(Head, Payload)> {
     let (value, status, fields) = match tuple.len() {
         2 => (tuple.get_item(0)?, tuple.get_item(1)?, None),
         3 => (tuple.get_item(0)?, tuple.get_item(1)?, Some(tuple.get_item(2)?)),
@@ -130,7 +133,7 @@ fn read_tuple(tuple: &Bound<'_, PyTuple>) -> PyResult<(Head, Body)> {
     } else {
         read(&value)?
     };
-    head.set_status(status, !matches!(&body, Body::Content(Content::Whole(bytes)) if bytes.is_empty()))?;
+    head.set_status(status, !body.is_empty())?;
     head.apply(fields.as_ref())?;
     Ok((head, body))
 }

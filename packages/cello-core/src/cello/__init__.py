@@ -1,7 +1,35 @@
 """Cello: a Python web framework on a minimal native kernel."""
 
+from typing import TYPE_CHECKING
+
 from cello._kernel import FormData, Request, Response, UploadedFile, __version__
 from cello._problem import ProblemDetails
 from cello.app import App
 
-__all__ = ["App", "FormData", "ProblemDetails", "Request", "Response", "UploadedFile", "__version__"]
+if TYPE_CHECKING:
+    from cello.background import BackgroundTasks
+
+__all__ = [
+    "App",
+    "BackgroundTasks",
+    "FormData",
+    "ProblemDetails",
+    "Request",
+    "Response",
+    "UploadedFile",
+    "__version__",
+]
+
+#: What is imported when it is first asked for: name to module.
+_LAZY = {"BackgroundTasks": "cello.background"}
+
+
+if not TYPE_CHECKING:  # with it, every misspelt name would be one to a type checker
+
+    def __getattr__(name: str) -> object:
+        module = _LAZY.get(name)
+        if module is None:
+            raise AttributeError(f"module 'cello' has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(module), name)

@@ -20,7 +20,6 @@ __all__ = [
     "AwaitableInt",
     "AwaitableList",
     "AwaitableStr",
-    "awaitable",
 ]
 
 
@@ -68,18 +67,3 @@ class AwaitableList(Awaitable, list[Any]):
     """A list that may be awaited."""
 
     __slots__ = ()
-
-
-_FORMS: dict[type, type] = {
-    dict: AwaitableDict,
-    list: AwaitableList,
-    str: AwaitableStr,
-    int: AwaitableInt,
-    float: AwaitableFloat,
-}
-
-
-def awaitable(value: Any) -> Any:
-    """The value in its awaitable form; True, False and None have none and stay what they are."""
-    form = _FORMS.get(type(value))
-    return value if form is None else form(value)

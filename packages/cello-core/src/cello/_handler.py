@@ -36,6 +36,9 @@ class Plan(NamedTuple):
     takes_request: bool
     streams_body: bool
     body_limit_bytes: int | None
+    #: Of the handler; None for the server's own.
+    timeout_s: float | None
+    cancel_on_disconnect: bool
     #: Parameters' names and what they are constrained to, spelled as in a path.
     constraints: tuple[tuple[str, str], ...] = ()
 
@@ -59,9 +62,20 @@ def compose(routes: Iterable[Route]) -> list[Plan]:
                 f"the handler {where(handler)} of {method} {path} is a def, which cannot wait for a body that is "
                 "streamed: make it an async def, or leave stream=True out"
             )
-        body_limit_bytes = options.get("body_limit")
-        constraints = _constraints(route)
-        plans.append(Plan(method, path, handler, is_async, takes_request, streams_body, body_limit_bytes, constraints))
+        plans.append(
+            Plan(
+                method=method,
+                path=path,
+                handler=handler,
+                is_async=is_async,
+                takes_request=takes_request,
+                streams_body=streams_body,
+                body_limit_bytes=options.get("body_limit"),
+                timeout_s=None,
+                cancel_on_disconnect=True,
+                constraints=_constraints(route),
+            )
+        )
     return plans
 
 

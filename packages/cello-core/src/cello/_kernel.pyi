@@ -6,6 +6,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Generator,
     Iterable,
     Iterator,
@@ -65,6 +66,7 @@ __all__ = [
     "_page",
     "_panic",
     "_title",
+    "_to_response",
     "_wants_page",
 ]
 
@@ -93,6 +95,12 @@ def _title(status: int) -> str:
     """The phrase of a status, "Error" where it has none.
 
     Errors: ValueError for a number that is no status.
+    """
+
+def _to_response(value: object) -> Response:
+    """What a handler may return, as a Response.
+
+    Errors: TypeError for what is no answer, and what JSON refuses.
     """
 
 def _wants_page(request: Request) -> bool:
@@ -301,6 +309,24 @@ class Request:
 
         Errors: RuntimeError on another route; HTTPError 415 for a body that is no form in parts.
         """
+    def add_background_task(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
+        """Have `function(*arguments, **keywords)` called after the answer, as `BackgroundTasks.add_task` does."""
+    def _at_end(self, function: Callable[[BaseException | None], Awaitable[Any] | None]) -> None:
+        """Have `function` called in the request's own task and context once the last byte of the answer was taken, or
+        the client has gone; last given first. It gets what the handler or its stream raised, or None, and may return
+        something to be awaited.
+        """
+    def _in_background(self, function: Callable[[], Any]) -> None:
+        """Have `function` called after everything else, in the order they are given. It may return something to be
+        awaited.
+        """
+    def _take_later(self) -> tuple[list[Callable[..., Any]], list[Callable[..., Any]]]:
+        """What was given to `_at_end` and to `_in_background` since it was last asked for."""
+    def _sent(self) -> Awaitable[None]:
+        """To be awaited until the answer was sent, or given up."""
+    @property
+    def _refusal(self) -> tuple[int, str, str | None] | None:
+        """Why the kernel has no handler answer the request: status, detail, the methods allowed; None where it has."""
     def body_async(self) -> Awaitable[bytes]:
         """`body()`, to be awaited."""
     def text_async(self) -> Awaitable[str]:
@@ -913,6 +939,8 @@ class _Hooks(Protocol):
     @property
     def on_error(self) -> Callable[[Request, BaseException], Response]: ...
     @property
+    def on_end(self) -> Callable[[Request, BaseException | None], Coroutine[Any, Any, None]]: ...
+    @property
     def on_broken(self) -> Callable[[Request, BaseException], object]: ...
     @property
     def on_drained(self) -> Callable[[], object]: ...
@@ -926,6 +954,10 @@ class _Settings(Protocol):
     def error_form(self) -> Literal["problem", "legacy"]: ...
     @property
     def has_pages(self) -> bool: ...
+    @property
+    def has_fallback(self) -> bool: ...
+    @property
+    def set_current(self) -> Callable[[Request], object] | None: ...
 
 class _Route(Protocol):
     @property
@@ -942,6 +974,10 @@ class _Route(Protocol):
     def streams_body(self) -> bool: ...
     @property
     def body_limit_bytes(self) -> int | None: ...
+    @property
+    def timeout_s(self) -> float | None: ...
+    @property
+    def cancel_on_disconnect(self) -> bool: ...
     @property
     def constraints(self) -> Sequence[tuple[str, str]]: ...
 
@@ -967,6 +1003,8 @@ class Server:
 
         Errors: RuntimeError where the server was started before, or its loop never ran.
         """
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """The tasks of the requests that are not over: they may be answered, and have something left to do."""
     def stop(self, deadline_s: float) -> None:
         """Stop accepting, let each connection finish the request it is at, close the rest after `deadline_s` seconds.
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from cello._ending import end
 from cello._failure import answerer, log_break
 from cello._handler import compose, refused
 from cello._kernel import BindError, Listener, RouteError, Server
@@ -15,9 +17,9 @@ from cello.errors import StartError
 from cello.loop import EventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from types import FrameType
-    from typing import Literal
+    from typing import Any, Literal
 
     from cello._kernel import Request, Response, TrustedProxies
     from cello._options import Options
@@ -33,6 +35,7 @@ class Hooks(NamedTuple):
     """What the kernel calls beside handlers."""
 
     on_error: Callable[[Request, BaseException], Response]
+    on_end: Callable[[Request, BaseException | None], Coroutine[Any, Any, None]]
     on_broken: Callable[[Request, BaseException], object]
     on_drained: Callable[[], object]
 
@@ -45,6 +48,10 @@ class Settings(NamedTuple):
     error_form: Literal["problem", "legacy"]
     #: Whether a client that prefers HTML gets errors as pages.
     has_pages: bool
+    #: Whether the last of the routes is none, but answers what no other does.
+    has_fallback: bool
+    #: `ContextVar.set` of the current request, where anybody asks for that.
+    set_current: Callable[[Request], object] | None
 
 
 def serve(app: App, options: Options) -> None:
@@ -68,8 +75,10 @@ def serve(app: App, options: Options) -> None:
                 loop,
                 app=app,
                 routes=plans,
-                hooks=Hooks(answerer(options.debug, over.is_set, app._errors), log_break, drained.set),
-                settings=Settings(options.logs, app._trusted_proxies, app._errors, options.debug),
+                hooks=Hooks(answerer(options.debug, over.is_set, app._errors), end, log_break, drained.set),
+                settings=Settings(
+                    options.logs, app._trusted_proxies, app._errors, options.debug, False, _set_current()
+                ),
             )
         except RouteError as error:
             raise refused(error, plans) from None
@@ -104,9 +113,17 @@ async def _live(app: App, listener: Listener, server: Server, drained: asyncio.E
         await stopping.wait()
         server.stop(SHUTDOWN_TIMEOUT_S)
         await drained.wait()
+        if left := server.tasks():
+            await asyncio.wait(left, timeout=SHUTDOWN_TIMEOUT_S)
         await app._emit("shutdown")
     finally:
         forget_signals()
+
+
+def _set_current() -> Callable[[Request], object] | None:
+    """What notes the current request in its context: only for whoever imported what asks for it."""
+    background = sys.modules.get("cello.background")
+    return background.current_request.set if background else None
 
 
 def _listen_to_signals(loop: EventLoop, stop: Callable[[], None]) -> Callable[[], None]:

@@ -1,0 +1,67 @@
+//! Values that may be awaited: the classes of `cello._awaitable`.
+
+use std::sync::OnceLock;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
+
+struct Classes {
+    bytes: Py<PyAny>,
+    text: Py<PyAny>,
+    dict: Py<PyAny>,
+    list: Py<PyAny>,
+    integer: Py<PyAny>,
+    float: Py<PyAny>,
+}
+
+/// The classes, imported when first asked for. Not a PyOnceLock, which lets the interpreter go while it is filled.
+fn classes(py: Python<'_>) -> PyResult<&'static Classes> {
+    static CLASSES: OnceLock<Classes> = OnceLock::new();
+    if let Some(classes) = CLASSES.get() {
+        return Ok(classes);
+    }
+    let module = py.import("cello._awaitable")?;
+    let class = |name| PyResult::Ok(module.getattr(name)?.unbind());
+    let classes = Classes {
+        bytes: class("AwaitableBytes")?,
+        text: class("AwaitableStr")?,
+        dict: class("AwaitableDict")?,
+        list: class("AwaitableList")?,
+        integer: class("AwaitableInt")?,
+        float: class("AwaitableFloat")?,
+    };
+    Ok(CLASSES.get_or_init(|| classes))
+}
+
+/// Imports what the first request would have to.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    classes(py).map(drop)
+}
+
+pub(crate) fn bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    classes(py)?.bytes.bind(py).call1((PyBytes::new(py, bytes),))
+}
+
+pub(crate) fn text<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    classes(py)?.text.bind(py).call1((PyString::new(py, text),))
+}
+
+/// A value of JSON; true, false and null have no form that may be awaited, and stay what they are.
+pub(crate) fn json<'py>(value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    let classes = classes(py)?;
+    let class = if value.is_exact_instance_of::<PyDict>() {
+        &classes.dict
+    } else if value.is_exact_instance_of::<PyList>() {
+        &classes.list
+    } else if value.is_exact_instance_of::<PyString>() {
+        &classes.text
+    } else if value.is_exact_instance_of::<PyInt>() {
+        &classes.integer
+    } else if value.is_exact_instance_of::<PyFloat>() {
+        &classes.float
+    } else {
+        return Ok(value);
+    };
+    class.bind(py).call1((value,))
+}

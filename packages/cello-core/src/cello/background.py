@@ -1,0 +1,64 @@
+"""Work that is done after the answer."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cello._kernel import Request
+
+__all__ = ["BackgroundTasks"]
+
+#: The request whose task, or a task of its making, this is. Set by the kernel where this module was imported at start.
+current_request: ContextVar[Request] = ContextVar("cello.current_request")
+
+
+class BackgroundTasks:
+    """Work for after the answer: made in a handler, or whatever a handler calls, and not returned.
+
+    Each piece is called once the last byte of the answer was taken, or the client has gone, one after the other in the
+    order they were added, in the task and the context of the request; a failure is logged, and the next goes on. The
+    server waits for them when it stops.
+
+    Errors: RuntimeError outside a request.
+    """
+
+    def __init__(self) -> None:
+        request = current_request.get(None)
+        if request is None:
+            raise RuntimeError("BackgroundTasks() belongs to a request: make it in a handler, or in what one calls")
+        self._request = request
+        self._pending = 0
+
+    def add_task(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
+        """Adds `function(*arguments, **keywords)`; `async def` or `def`.
+
+        `add_task(function, [first, second])`, one list and nothing else, is the older form, where the items of the list
+        are the arguments: unless the function takes exactly one, which is the list then.
+        """
+        if len(arguments) == 1 and not keywords and type(arguments[0]) is list and not _takes_one(function):
+            arguments = tuple(arguments[0])
+        call = partial(function, *arguments, **keywords)
+        self._pending += 1
+
+        def run() -> Any:
+            self._pending -= 1
+            return call()
+
+        self._request._in_background(run)
+
+    def pending_count(self) -> int:
+        """How many have not begun."""
+        return self._pending
+
+
+def _takes_one(function: Callable[..., Any]) -> bool:
+    import inspect
+
+    parameters = inspect.signature(function).parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(positional) == 1 and not any(p.kind is p.VAR_POSITIONAL for p in parameters)
