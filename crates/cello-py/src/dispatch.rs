@@ -265,7 +265,7 @@ impl Handlers {
             Err(panic) => panicked(&*panic),
         };
         let answer = self.failed(py, &request, raised.clone_ref(py));
-        if !request.get().later().has_any() {
+        if !request.get().has_later() {
             return Called::Answered(answer);
         }
         let ended = self.contexts.copy.bind(py).call0().and_then(|context| {
@@ -308,7 +308,7 @@ impl Handlers {
             run.call1((&context, function))?
         };
         match into_response(&returned)? {
-            Returned::Whole(answer) if request.get().later().has_any() => {
+            Returned::Whole(answer) if request.get().has_later() => {
                 let request = request.clone().unbind();
                 self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), &context)
             }
@@ -372,8 +372,8 @@ impl Handlers {
 
     /// A request's task has taken its last step.
     pub(crate) fn forget(&self, py: Python<'_>, ticket: u64, request: &Request) {
-        let task = self.tasks.lock().remove(&ticket);
-        drop(task);
+        let running = self.tasks.lock().remove(&ticket);
+        drop(running);
         request.exchange().close_body();
         self.waits.end(py, ticket);
     }

@@ -136,8 +136,9 @@ impl Run {
     }
 
     fn deliver(&self, answer: Answer) {
-        let later = self.request.get().later();
-        let answer = if later.has_any() { later.watch(answer, &self.handlers, self.ticket) } else { answer };
+        let request = self.request.get();
+        let answer =
+            if request.has_later() { request.later().watch(answer, &self.handlers, self.ticket) } else { answer };
         let mut reply = self.lock_reply();
         match std::mem::replace(&mut *reply, Reply::Sent) {
             Reply::Starting => *reply = Reply::Answered(answer),
@@ -183,7 +184,7 @@ impl Run {
 
     /// Begins what is left to be done, if anything is.
     fn end<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if !self.request.get().later().has_any() {
+        if !self.request.get().has_later() {
             return self.finish(py);
         }
         match self.handlers.ending(py, self.request.bind(py), self.raised.get(), self.ticket) {

@@ -26,7 +26,13 @@ impl Waits {
     }
 
     pub(crate) fn end(&self, py: Python<'_>, ticket: u64) {
-        let futures = self.lock().remove(&ticket).unwrap_or_default();
+        let futures = {
+            let mut waiting = self.lock();
+            if waiting.is_empty() {
+                return;
+            }
+            waiting.remove(&ticket).unwrap_or_default()
+        };
         for future in futures {
             let future = future.bind(py);
             let ended = future.call_method0(intern!(py, "done")).and_then(|done| {

@@ -51,7 +51,7 @@ pub(crate) struct Request {
     context: OnceLock<Py<PyAny>>,
     state: OnceLock<Py<PyAny>>,
     form: OnceLock<Py<FormData>>,
-    later: Arc<Later>,
+    later: OnceLock<Arc<Later>>,
 }
 
 impl Request {
@@ -72,12 +72,18 @@ impl Request {
             context: OnceLock::new(),
             state: OnceLock::new(),
             form: OnceLock::new(),
-            later: Arc::default(),
+            later: OnceLock::new(),
         }
     }
 
+    /// What is to be done when the request has been answered.
     pub(crate) fn later(&self) -> &Arc<Later> {
-        &self.later
+        self.later.get_or_init(Arc::default)
+    }
+
+    /// Whether there is anything to be done then.
+    pub(crate) fn has_later(&self) -> bool {
+        self.later.get().is_some_and(|later| later.has_any())
     }
 
     pub(crate) fn form(&self) -> &OnceLock<Py<FormData>> {
@@ -532,7 +538,7 @@ impl Request {
         let py = function.py();
         let all = PyTuple::new(py, [function.clone()])?.as_sequence().concat(arguments.as_sequence())?.to_tuple()?;
         let call = py.import(intern!(py, "functools"))?.getattr(intern!(py, "partial"))?.call(all, keywords)?;
-        self.later.add_background(call.unbind());
+        self.later().add_background(call.unbind());
         Ok(())
     }
 
@@ -540,17 +546,17 @@ impl Request {
     /// client has gone; last given first. It gets what the handler or its stream raised, or None, and may return
     /// something to be awaited.
     fn _at_end(&self, function: Bound<'_, PyAny>) {
-        self.later.add_ending(function.unbind());
+        self.later().add_ending(function.unbind());
     }
 
     /// Have `function` called after everything else, in the order they are given. It may return something to be awaited.
     fn _in_background(&self, function: Bound<'_, PyAny>) {
-        self.later.add_background(function.unbind());
+        self.later().add_background(function.unbind());
     }
 
     /// What was given to `_at_end` and to `_in_background` since it was last asked for.
     fn _take_later(&self) -> (Vec<Py<PyAny>>, Vec<Py<PyAny>>) {
-        let Lists { endings, background } = self.later.take();
+        let Lists { endings, background } = self.later().take();
         (endings, background)
     }
 
@@ -568,7 +574,7 @@ impl Request {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.later.traverse(&visit)?;
+        self.later.get().map_or(Ok(()), |later| later.traverse(&visit))?;
         visit.call(self.context.get())?;
         visit.call(self.state.get())
     }
