@@ -25,6 +25,9 @@ use crate::run::{AnswerSender, Run};
 use crate::stream::{self, Stream};
 use crate::waits::Waits;
 
+/// A step of a handler that takes longer is told of, in seconds.
+const SLOW_STEP_S: f64 = 0.05;
+
 const FAILED: &str = "The server failed to answer this request.";
 
 /// How one route's handler is called, settled when the server is made.
@@ -63,6 +66,8 @@ pub(crate) struct Hooks {
     on_error: Py<PyAny>,
     /// A request has something left to be done: `(request, exception or None) -> coroutine`.
     on_end: Py<PyAny>,
+    /// A step of a handler kept the loop for long: `(number of the route, seconds) -> None`.
+    on_slow: Py<PyAny>,
     /// A streamed body broke off: `(request, exception) -> None`.
     on_broken: Py<PyAny>,
     /// The last connection is closed: `() -> None`.
@@ -254,10 +259,12 @@ impl Handlers {
                 return Called::Answered(Problem { status, detail, instance: "" }.answer(&RequestId::default()));
             }
         };
-        let began_s = self.shared.is_debug().then(now_s);
+        let began_s = now_s();
         let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket)));
-        if let Some(began_s) = began_s {
-            self.note_duration(py, plan, now_s() - began_s);
+        let took_s = now_s() - began_s;
+        self.note_slow(py, request.get(), took_s);
+        if self.shared.is_debug() {
+            self.note_duration(py, plan, took_s);
         }
         let raised = match called {
             Ok(Ok(called)) => return called,
@@ -277,6 +284,15 @@ impl Handlers {
             let (status, detail) = (StatusCode::INTERNAL_SERVER_ERROR, FAILED);
             Called::Answered(Problem { status, detail, instance: "" }.answer(&RequestId::default()))
         })
+    }
+
+    /// Tells of a step that kept everybody waiting.
+    pub(crate) fn note_slow(&self, py: Python<'_>, request: &Request, took_s: f64) {
+        if took_s > SLOW_STEP_S
+            && let Err(error) = self.hooks.on_slow.bind(py).call1((request.exchange().route, took_s))
+        {
+            error.write_unraisable(py, None);
+        }
     }
 
     /// In debug mode the loop is told how long a handler took, or its first step: those that follow it sees itself.

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::coroutine::{self, Step};
 use crate::dispatch::{Handlers, panicked};
+use crate::event_loop::shared::now_s;
 use crate::request::Request;
 use crate::response::{Returned, into_response};
 use crate::stream::{self, Progress, Stream};
@@ -40,6 +41,7 @@ pub(crate) struct Run {
     raised: OnceLock<PyErr>,
     /// What is done once the request is answered: a coroutine.
     ending: OnceLock<Py<PyAny>>,
+    has_begun: AtomicBool,
     is_over: AtomicBool,
 }
 
@@ -93,6 +95,7 @@ impl Run {
             stream: Mutex::default(),
             raised: OnceLock::new(),
             ending: OnceLock::new(),
+            has_begun: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         }
     }
@@ -303,7 +306,13 @@ impl Run {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.step(py, None)
+        if !self.has_begun.swap(true, Relaxed) {
+            return self.step(py, None); // within the call of the handler, whose time is taken
+        }
+        let began_s = now_s();
+        let stepped = self.step(py, None);
+        self.handlers.note_slow(py, self.request.get(), now_s() - began_s);
+        stepped
     }
 
     fn send<'py>(&self, py: Python<'py>, _value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -605,3 +605,39 @@ def test_notes_and_places_in_malformed_sources_are_kept() -> None:
     lines = fold(error).splitlines()
     assert lines[0] == '  File "menu.py", line 1'
     assert lines[-3:] == ["SyntaxError: invalid syntax", "while reading the menu", "  shop.py:1 in <module>"]
+
+
+def test_a_handler_that_keeps_everybody_waiting_is_named_once_with_advice(serve: Serve) -> None:
+    server = serve("""
+        import asyncio, time
+        from cello import App
+
+        app = App()
+
+        @app.get("/def")
+        def slow_def(request):
+            time.sleep(0.06)
+            return "x"
+
+        @app.get("/async")
+        async def slow_async(request):
+            await asyncio.sleep(0)
+            time.sleep(0.06)
+            return "x"
+
+        @app.get("/waits")
+        async def waits(request):
+            await asyncio.sleep(0.06)
+            return "x"
+
+        app.run()
+    """)
+    for path in ("/def", "/async", "/waits") * 2:
+        assert server.get(path).status == 200
+    stderr = server.stop().stderr
+    assert stderr.count("kept everybody waiting") == 2
+    assert "GET /def kept everybody waiting for 0.0" in stderr
+    assert "slow_def (" in stderr
+    assert "make it an async def that awaits" in stderr
+    assert "GET /async kept everybody waiting" in stderr
+    assert "asyncio.to_thread()" in stderr

@@ -13,6 +13,7 @@ from cello._ending import end
 from cello._failure import answerer, log_break
 from cello._handler import compose, refused
 from cello._kernel import BindError, Listener, RouteError, Server
+from cello._slow import SlowSteps
 from cello.errors import StartError
 from cello.loop import EventLoop
 
@@ -36,6 +37,7 @@ class Hooks(NamedTuple):
 
     on_error: Callable[[Request, BaseException], Response]
     on_end: Callable[[Request, BaseException | None], Coroutine[Any, Any, None]]
+    on_slow: Callable[[int, float], object]
     on_broken: Callable[[Request, BaseException], object]
     on_drained: Callable[[], object]
 
@@ -75,7 +77,13 @@ def serve(app: App, options: Options) -> None:
                 loop,
                 app=app,
                 routes=plans,
-                hooks=Hooks(answerer(options.debug, over.is_set, app._errors), end, log_break, drained.set),
+                hooks=Hooks(
+                    answerer(options.debug, over.is_set, app._errors),
+                    end,
+                    SlowSteps(plans).note,
+                    log_break,
+                    drained.set,
+                ),
                 settings=Settings(
                     options.logs, app._trusted_proxies, app._errors, options.debug, False, _set_current()
                 ),
