@@ -12,7 +12,7 @@ from serving import Server
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from serving import Serve
+    from serving import Launch, Serve
 
 ROOT = Path(__file__).parent
 REQUIRE_ALL = os.environ.get("CELLO_REQUIRE_SERVICES") == "1"
@@ -53,6 +53,20 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         server = Server.start(folder, source, *arguments, environment=environment)
         servers.append(server)
         return server
+
+    yield start
+    for server in servers:
+        server.end()
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Starts commands that serve, in processes of their own."""
+    servers: list[Server] = []
+
+    def start(*command: str, environment: Mapping[str, str] | None = None) -> Server:
+        servers.append(Server.run(list(command), tmp_path, environment=environment))
+        return servers[-1]
 
     yield start
     for server in servers:

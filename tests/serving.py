@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Reply", "Serve", "Server", "Stopped", "read_all", "run_source", "run_to_its_end"]
+__all__ = ["Launch", "Reply", "Serve", "Server", "Stopped", "read_all", "run_source", "run_to_its_end"]
 
 PATIENCE_S = 20.0
 
@@ -48,6 +48,12 @@ class Serve(Protocol):
     """Starts an application given by its source; what is still running at the end of the test is ended."""
 
     def __call__(self, source: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Server: ...
+
+
+class Launch(Protocol):
+    """Starts a command that serves, in the test's folder; what is still running at the end of the test is ended."""
+
+    def __call__(self, *command: str, environment: Mapping[str, str] | None = None) -> Server: ...
 
 
 @dataclass

@@ -64,6 +64,10 @@ fn value<'py>(request: &Bound<'py, Request>, kind: Kind) -> PyResult<Bound<'py, 
         return if kind == Kind::Form { Ok(form.into_any()) } else { form.get().files(py).map(Bound::into_any) };
     }
     if exchange.is_form() {
+        if kind == Kind::Json {
+            // What a client sends in place of JSON is the client's mistake.
+            return Err(form::http_error(py, 415, "The body is a form, and no JSON."));
+        }
         return Err(PyRuntimeError::new_err(
             "the body of this request is a form, whose parts were taken as they came: use form() or files()",
         ));
@@ -232,7 +236,8 @@ impl BodyPieces {
                 async move { Ok(Got::Piece(poll_fn(|context| exchange.poll_body(context)).await.transpose()?)) };
             return waiting(request, Wanted::Piece, piece).map(Bound::into_any);
         }
-        if self.is_given.swap(true, Relaxed) || request.get().exchange().body().is_empty() {
+        let exchange = request.get().exchange();
+        if self.is_given.swap(true, Relaxed) || (exchange.body().is_empty() && !exchange.is_form()) {
             return Err(PyStopAsyncIteration::new_err(()));
         }
         value(request, Kind::Bytes)

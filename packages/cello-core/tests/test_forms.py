@@ -23,6 +23,7 @@ LARGE = bytes(range(256)) * 4 * 1024 * 9
 TELL = """
     import asyncio, hashlib, os
     from cello import App
+    from cello.errors import UnsupportedMediaType
 
     app = App()
 
@@ -50,6 +51,20 @@ TELL = """
     @app.post("/sizes")
     def sizes(request):
         return [file.size for file in request.files()]
+
+    @app.post("/taken/{how}")
+    async def taken(request):
+        how = request.params["how"]
+        if how == "stream":
+            return [piece async for piece in request.stream()]
+        return await getattr(request, how)()
+
+    @app.post("/class")
+    def refused(request):
+        try:
+            request.form()
+        except UnsupportedMediaType as error:
+            return [type(error).__name__, error.status]
 
     @app.get("/files")
     def files():
@@ -226,6 +241,24 @@ def test_large_files_are_not_held_in_memory(server: Server) -> None:
     before = server.get("/peak").json()
     server.request("POST", "/sizes", body, MULTIPART)
     assert server.get("/peak").json() - before < 4 << 10
+
+
+def test_a_form_in_place_of_json_is_a_415(server: Server) -> None:
+    body = body_of(part('name="a"', b"1"))
+    assert is_problem(server.request("POST", "/taken/json", body, MULTIPART), 415, "The body is a form, and no JSON.")
+    assert server.stop().stderr == ""
+
+
+@pytest.mark.parametrize("how", ["body", "text", "stream"])
+def test_a_form_in_parts_has_no_bytes_and_the_log_says_so(server: Server, how: str) -> None:
+    body = body_of(part('name="a"', b"1"))
+    assert server.request("POST", f"/taken/{how}", body, MULTIPART).status == 500
+    assert "whose parts were taken as they came: use form() or files()" in server.stop().stderr
+
+
+def test_what_is_no_form_is_refused_with_the_exception_of_its_status(server: Server) -> None:
+    headers = {"content-type": "application/json"}
+    assert server.request("POST", "/class", b"{}", headers).json() == ["UnsupportedMediaType", 415]
 
 
 def test_temporary_files_vanish_with_the_request(server: Server) -> None:

@@ -6,18 +6,16 @@ import re
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cello import _options
 from cello._options import Options
 from cello.errors import OptionError
-from serving import Server, Stopped, run_to_its_end
+from serving import Stopped, run_to_its_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from serving import Serve
+    from serving import Launch, Serve
 
 CELLO = str(Path(sys.executable).with_name("cello"))
 
@@ -36,26 +34,6 @@ def fail():
 """
 
 BANNER = re.compile(r"Cello running at http://127\.0\.0\.1:[1-9]\d*\n")
-
-
-class Launch(Protocol):
-    """Starts a command that serves; what is still running at the end of the test is ended."""
-
-    def __call__(self, *command: str, environment: Mapping[str, str] | None = None) -> Server: ...
-
-
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Starts commands in the test's folder."""
-    servers: list[Server] = []
-
-    def start(*command: str, environment: Mapping[str, str] | None = None) -> Server:
-        servers.append(Server.run(list(command), tmp_path, environment=environment))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.end()
 
 
 def write(folder: Path, name: str, source: str) -> Path:

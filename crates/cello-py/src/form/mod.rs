@@ -68,9 +68,16 @@ fn encoding(request: &Bound<'_, Request>) -> PyResult<Option<FormEncoding>> {
     encoding.map_err(|error| exception(request.py(), &error))
 }
 
-/// `cello.errors.HTTPError`.
+/// The exception of `cello.errors` for a status: its own class where it has one.
 pub(crate) fn http_error(py: Python<'_>, status: u16, detail: &str) -> PyErr {
-    refusal(py, "HTTPError", (status, detail))
+    let class = match status {
+        400 => "BadRequest",
+        413 => "PayloadTooLarge",
+        415 => "UnsupportedMediaType",
+        503 => "ServiceUnavailable",
+        _ => return refusal(py, "HTTPError", (status, detail)),
+    };
+    refusal(py, class, (detail,))
 }
 
 /// The exception for a form that was not taken: HTTPError with 400 or 413, or OSError where the server's disk failed.
@@ -80,8 +87,7 @@ pub(crate) fn exception(py: Python<'_>, error: &FormError) -> PyErr {
             Some(code) => PyOSError::new_err((code, error.to_string())),
             None => PyOSError::new_err(error.to_string()),
         },
-        FormError::Malformed(_) => refusal(py, "BadRequest", (error.detail(),)),
-        FormError::TooLarge(_) => refusal(py, "HTTPError", (error.status().as_u16(), error.detail())),
+        _ => http_error(py, error.status().as_u16(), &error.detail()),
     }
 }
 

@@ -292,7 +292,8 @@ class Request:
     def json(self) -> Any:
         """The body, parsed as JSON. May be awaited, as `body()`, but where it is true, false or null.
 
-        Errors: MalformedJSON, a ValueError; where the handler lets it pass, the client gets a 400.
+        Errors: MalformedJSON, a ValueError; where the handler lets it pass, the client gets a 400. UnsupportedMediaType
+        (415) where the body was taken as a form.
         """
     def form(self) -> FormData:
         """The body as a form. May be awaited, as `body()`.

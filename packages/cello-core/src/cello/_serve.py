@@ -85,7 +85,12 @@ def serve(app: App, options: Options) -> None:
                     drained.set,
                 ),
                 settings=Settings(
-                    options.logs, app._trusted_proxies, app._errors, options.debug, False, _set_current()
+                    access_log=options.logs,
+                    trusted_proxies=app._trusted_proxies,
+                    error_form=app._errors,
+                    has_pages=options.debug,
+                    has_fallback=False,
+                    set_current=_set_current(),
                 ),
             )
         except RouteError as error:

@@ -1,0 +1,190 @@
+"""Options, exit codes and limits, as the reference tells of them, are those of the code."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+from typing import Any
+
+import cello
+from cello import _launch, _options, _serve
+from cello._route_options import RouteOptions
+from pages import code_spans, table, text_of, without_blocks
+
+# --- options
+
+OPTION_COLUMNS = ("command line", "argument", "environment", "default")
+
+
+APP_PAGE = "docs/reference/app.md"
+
+
+def test_the_options_that_are_told_are_those_of_the_command_line() -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    _options.add_options(parser)
+    actual = [(action.option_strings, action.dest) for action in parser._actions]
+    rows = table(APP_PAGE, *OPTION_COLUMNS)
+    assert [(code_spans(row[0]), *code_spans(row[1])) for row in rows] == actual
+
+
+def test_the_options_that_are_told_are_the_arguments_of_run() -> None:
+    parameters = [name for name in inspect.signature(cello.App.run).parameters if name != "self"]
+    assert [code_spans(row[1])[0] for row in table(APP_PAGE, *OPTION_COLUMNS)] == parameters
+    assert [code_spans(row[0])[0] for row in table(APP_PAGE, "option", "what it takes", "what it does")] == parameters
+
+
+def test_the_options_that_are_told_are_read_from_the_environment_and_have_these_defaults() -> None:
+    other: dict[str, tuple[str, Any]] = {
+        "host": ("0.0.0.0", "0.0.0.0"),
+        "port": ("9000", 9000),
+        "env": ("production", "production"),
+        "debug": ("0", False),
+        "logs": ("0", False),
+    }
+    named: set[str] = set()
+    for _, argument, environment, default in table(APP_PAGE, *OPTION_COLUMNS):
+        name = code_spans(argument)[0]
+        for variable in code_spans(environment):
+            named.add(variable)
+            word, value = other.pop(name) if variable == f"CELLO_{name.upper()}" else ("9001", 9001)
+            assert getattr(_options.resolve({}, {}, {variable: word}), name) == value
+        value = getattr(_options.resolve({}, {}, {}), name)
+        if default == "on in development":
+            assert value is True
+            assert getattr(_options.resolve({}, {"env": "production"}, {}), name) is False
+        elif default.startswith("as "):
+            source = code_spans(default)[0]
+            for choice in (True, False):
+                assert getattr(_options.resolve({}, {source: choice}, {}), name) is choice
+        else:
+            assert re.split("[; ]", default)[0] == str(value)
+    assert not other
+    # The words of App.run() name the same variables.
+    assert named == set(re.findall(r"`([A-Z_]*(?:CELLO_|PORT)[A-Z_]*)`", cello.App.run.__doc__ or ""))
+
+
+def test_the_options_that_the_guide_names_are_those_of_the_command_line() -> None:
+    told = {option for row in table(APP_PAGE, *OPTION_COLUMNS) for option in code_spans(row[0])}
+    assert {span for span in code_spans(without_blocks("docs/guide.md")) if re.fullmatch("--[a-z-]+", span)} == told
+
+
+def test_the_words_for_true_and_false_are_those_that_options_take() -> None:
+    (row,) = (row for row in table(APP_PAGE, "option", "what it takes", "what it does") if row[0] == "`debug`")
+    assert code_spans(row[1]) == [word for word in (*_options._TRUE, *_options._FALSE) if word]
+
+
+def test_the_exit_codes_that_are_told_are_those_of_the_code() -> None:
+    codes = [code for code, _ in table(APP_PAGE, "exit code", "why")]
+    expected = [0, _launch.EXIT_USAGE, _launch.EXIT_START, _launch.EXIT_INTERRUPTED]
+    assert codes == [*map(str, expected), "any"]
+
+
+def test_the_options_of_a_route_are_those_that_decorators_take() -> None:
+    rows = table(APP_PAGE, "option", "what", "default", "errors")
+    assert [code_spans(row[0]) for row in rows] == [[name] for name in RouteOptions.__annotations__]
+
+
+def test_the_life_of_a_stop_is_told_as_it_is() -> None:
+    assert f"for up to {_serve.SHUTDOWN_TIMEOUT_S:.0f} seconds" in text_of(APP_PAGE)
+
+
+# --- limits
+
+LIMITS_PAGE = "docs/reference/limits.md"
+
+#: For each row of the tables of limits, the structure and the field that it tells of.
+LIMITS = {
+    "head of a request, request line included": "Limits.head_bytes",
+    "header fields of a request": "Limits.header_fields",
+    "target: path and query": "Limits.uri_bytes",
+    "body": "Limits.body_bytes",
+    "bodies of all requests together": "Limits.buffered_bytes",
+    "connections": "Limits.connections",
+    "from the first byte of a head to its end": "Timeouts.head",
+    "between two pieces of a body": "Timeouts.body",
+    "while the client takes nothing of the answer": "Timeouts.write",
+    "between two requests": "Timeouts.keep_alive",
+    "for room among the bodies": "Timeouts.buffer_room",
+    "for a handler": "Timeouts.handler",
+    "a file": "FormLimits.file_bytes",
+    "a value that is no file": "FormLimits.field_bytes",
+    "a form, boundaries included": "FormLimits.form_bytes",
+    "parts, or pairs of a urlencoded form": "FormLimits.parts",
+    "header fields of a part, in bytes": "FormLimits.head_bytes",
+    "header fields of a part": "FormLimits.head_fields",
+    "a file in memory": "FormLimits.memory_bytes",
+}
+
+
+def limits_source() -> str:
+    """Where the kernel has its limits."""
+    return text_of("crates/cello-kernel/src/limits.rs") + text_of("crates/cello-kernel/src/form/limits.rs")
+
+
+def in_words(value: str) -> str:
+    """A default of the kernel as the reference writes it."""
+    if seconds := re.fullmatch(r"Duration::from_secs\((\d+)\)", value):
+        return f"{seconds[1]} s"
+    if shifted := re.fullmatch(r"(\d+) << (10|20)", value):
+        return f"{shifted[1]} {'KiB' if shifted[2] == '10' else 'MiB'}"
+    return "none" if value == "None" else f"{int(value.replace('_', '')):,}"
+
+
+def defaults() -> dict[str, str]:
+    """The defaults of the kernel's limits, in words."""
+    pattern = r"impl Default for (\w+) \{\n.*?\n        Self \{\n(.*?)\n        \}\n"
+    words: dict[str, str] = {}
+    for name, lines in re.findall(pattern, limits_source(), re.DOTALL):
+        for field, value in re.findall(r"(\w+): (.*),", lines):
+            if not value.endswith("::default()"):
+                words[f"{name}.{field}"] = in_words(value)
+    return words
+
+
+def answers() -> dict[str, str]:
+    """What becomes of a request over each limit, by the comments there: a status, "closed", or "none"."""
+    words: dict[str, str] = {}
+    pattern = r"/// ([^\n]*)\n#[^\n]*\npub struct (\w+) \{\n(.*?)\n\}"
+    for of_all, name, fields in re.findall(pattern, limits_source(), re.DOTALL):
+        for comment, field in re.findall(r"((?:    ///.*\n)+)    pub (\w+): ", fields):
+            told = " ".join(comment.replace("///", "").split())
+            ends = re.findall(r"\b\d{3}\b|closed|nothing is refused", told) or re.findall(r"\b\d{3}\b", of_all)
+            words[f"{name}.{field}"] = ends[0].replace("nothing is refused", "none") if ends else ""
+    return words
+
+
+def test_the_limits_that_are_told_are_those_of_the_kernel() -> None:
+    found, ends = defaults(), answers()
+    assert set(LIMITS.values()) == set(found)
+    text = text_of(LIMITS_PAGE).partition("## What else is bounded")[0]
+    rows = re.findall(r"^\| ([^|]*) \| ([^|]*) \| ([^|]*) \|$", text, re.MULTILINE)
+    assert {rows[0]} == {row for row in rows if row[1] == "limit"}
+    told = [row for row in rows if row != rows[0]]
+    assert [what for what, *_ in told] == list(LIMITS)
+    for what, limit, answer in told:
+        field = LIMITS[what]
+        assert limit == found[field], what
+        assert (re.findall(r"\b\d{3}\b|closed", answer) or ["none"])[0] == ends[field], what
+
+
+#: Where else the reference tells of limits, and the constants that they are.
+CONSTANTS = {
+    "depth of JSON, both ways": ("crates/cello-py/src/json/mod.rs", "MAX_DEPTH"),
+    "a constraint's regex, compiled": ("crates/cello-kernel/src/router/constraint.rs", "REGEX_BYTES"),
+    "a cookie's name and value": ("crates/cello-py/src/response/cookie.rs", "PAIR_BYTES"),
+    "an attribute of a cookie": ("crates/cello-py/src/response/cookie.rs", "ATTRIBUTE_BYTES"),
+    "`detail` and `title` of an error": ("packages/cello-core/src/cello/_problem.py", "TEXT_CHARACTERS"),
+    "what is read ahead of a streamed answer": ("crates/cello-py/src/outflow.rs", "ROOM_BYTES"),
+    "requests in flight when the server stops": ("packages/cello-core/src/cello/_serve.py", "SHUTDOWN_TIMEOUT_S"),
+}
+
+
+def test_what_else_is_bounded_is_bounded_so() -> None:
+    rows = table(LIMITS_PAGE, "what", "limit", "beyond it")
+    assert [row[0] for row in rows] == list(CONSTANTS)
+    for what, limit, _ in rows:
+        path, name = CONSTANTS[what]
+        value = re.search(rf"^(?:const )?{name}(?:: \w+)? = ([^;\n]*?)(?:\.0)?;?$", text_of(path), re.MULTILINE)
+        assert value, what
+        assert limit.removesuffix(limit.lstrip("0123456789,")) == in_words(value[1]).partition(" ")[0], what
