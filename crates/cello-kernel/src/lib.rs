@@ -39,7 +39,7 @@ pub use content::{Broken, Content, Source};
 pub use descriptor::{Registered, duplicate, watch};
 pub use exchange::{Abandonment, Application, Deferred, Exchange, Outcome, Refusal};
 pub use file::OpenFile;
-pub use form::{Collector, Form, FormEncoding, FormError, FormLimits, Part, PartContent};
+pub use form::{Collector, Form, FormEncoding, FormError, FormLimits, Part, PartContent, Pieces};
 pub use json::{json_specials, write_json_string};
 pub use limits::{Limits, Timeouts};
 pub use listener::{BindError, Listener};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::spill::Spill;
-use super::{Form, FormError, FormLimits, Part, PartContent, media_type};
+use super::{Form, FormError, FormLimits, Part, PartContent, Pieces, media_type};
 use crate::multipart::{Boundary, Event, Parser, PartHead};
 
 /// Gathers a form as it arrives. A file beyond `memory_bytes` goes to an anonymous temporary file, in pieces of that
@@ -34,7 +34,7 @@ struct Open {
     /// Bytes that came, on disk or not.
     size: u64,
     /// Those that are not on disk.
-    bytes: Vec<u8>,
+    bytes: Pieces,
     file: Option<Arc<File>>,
     /// What the first bytes of a file say, looked at before they leave the memory.
     media_type: Option<String>,
@@ -97,7 +97,7 @@ impl Collector {
 
     /// Bytes of memory held by what has arrived.
     pub fn held_bytes(&self) -> usize {
-        self.parts_bytes + self.open.as_ref().map_or(0, |open| open.bytes.capacity())
+        self.parts_bytes + self.open.as_ref().map_or(0, |open| open.bytes.held_bytes())
     }
 
     fn begin(&mut self, chunk: Bytes) -> Result<(), FormError> {
@@ -126,7 +126,7 @@ impl Collector {
                 Some(Event::Begun(head)) => self.open = Some(Open::new(head)),
                 Some(Event::Data(data)) => {
                     if let Some(open) = &mut self.open {
-                        open.append(&data, &self.limits)?;
+                        open.append(data, &self.limits)?;
                     }
                 }
                 Some(Event::Ended) => {
@@ -138,11 +138,11 @@ impl Collector {
         }
     }
 
-    fn note_written(&mut self, written: io::Result<(Arc<File>, Vec<u8>)>) -> Result<(), FormError> {
-        let (file, bytes) = written.map_err(FormError::Storage)?;
+    fn note_written(&mut self, written: io::Result<Arc<File>>) -> Result<(), FormError> {
+        let file = written.map_err(FormError::Storage)?;
         self.is_writing = false;
         if let Some(open) = &mut self.open {
-            (open.file, open.bytes) = (Some(file), bytes);
+            open.file = Some(file);
         }
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Collector {
 
 impl Open {
     fn new(head: PartHead) -> Self {
-        Self { head, is_over: false, size: 0, bytes: Vec::new(), file: None, media_type: None }
+        Self { head, is_over: false, size: 0, bytes: Pieces::default(), file: None, media_type: None }
     }
 
     /// Whether it is a file: it has a file's name, or the type of what is no text.
@@ -166,7 +166,7 @@ impl Open {
         self.head.filename.is_some() || self.head.content_type.as_ref().is_some_and(is_binary)
     }
 
-    fn append(&mut self, data: &[u8], limits: &FormLimits) -> Result<(), FormError> {
+    fn append(&mut self, data: Bytes, limits: &FormLimits) -> Result<(), FormError> {
         self.size += data.len() as u64;
         let (what, limit) = if self.is_file() { ("file", limits.file_bytes) } else { ("field", limits.field_bytes) };
         if self.size > limit {
@@ -174,19 +174,13 @@ impl Open {
             let (name, limit) = (self.head.name.chars().take(64).collect::<String>(), FormLimits::words(limit));
             return Err(FormError::TooLarge(format!("the {what} {name:?} is larger than {limit}")));
         }
-        if self.bytes.capacity() - self.bytes.len() < data.len() {
-            // Doubling, but not past where it is written to disk.
-            let needed = self.bytes.len() + data.len();
-            let wanted = (2 * self.bytes.len()).min(limits.memory_bytes + data.len()).max(needed);
-            self.bytes.reserve_exact(wanted - self.bytes.len());
-        }
-        self.bytes.extend_from_slice(data);
+        self.bytes.push(data);
         Ok(())
     }
 
     fn spill(&mut self, folder: Option<Arc<Path>>) -> Spill {
         if self.file.is_none() {
-            self.media_type = Some(media_type::of(self.head.content_type.as_deref(), &self.bytes));
+            self.media_type = Some(media_type::of(self.head.content_type.as_deref(), &self.bytes.beginning()));
         }
         Spill { file: self.file.clone(), bytes: std::mem::take(&mut self.bytes), folder }
     }
@@ -195,18 +189,19 @@ impl Open {
     fn into_part(mut self) -> Option<Part> {
         let is_file = self.is_file();
         let PartHead { name, filename, content_type } = self.head;
-        self.bytes.shrink_to_fit();
+        self.bytes.shrink();
         if !is_file {
-            return Some(Part::field(name, content_type, self.bytes.into()));
+            return Some(Part::field(name, content_type, self.bytes));
         }
         let filename = filename.unwrap_or_default();
         if filename.is_empty() && self.size == 0 {
             return None;
         }
-        let media_type = self.media_type.unwrap_or_else(|| media_type::of(content_type.as_deref(), &self.bytes));
+        let media_type =
+            self.media_type.unwrap_or_else(|| media_type::of(content_type.as_deref(), &self.bytes.beginning()));
         let content = match self.file {
             Some(file) => PartContent::File(file, self.size),
-            None => PartContent::Memory(self.bytes.into()),
+            None => PartContent::Memory(self.bytes),
         };
         let (filename, detected) = (Some(filename), Some(media_type));
         Some(Part { name, filename, content_type: detected, declared_content_type: content_type, content })

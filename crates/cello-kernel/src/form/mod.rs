@@ -5,6 +5,7 @@ mod error;
 mod limits;
 mod media_type;
 mod part;
+mod pieces;
 mod spill;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ pub use collector::Collector;
 pub use error::FormError;
 pub use limits::FormLimits;
 pub use part::{Part, PartContent};
+pub use pieces::Pieces;
 
 use crate::multipart::Boundary;
 
@@ -74,7 +76,7 @@ impl Form {
             if parts.len() == limits.parts {
                 return Err(FormError::TooLarge(format!("the form has more than {} fields", limits.parts)));
             }
-            parts.push(Part::field(name.into_owned(), None, value.into_owned().into()));
+            parts.push(Part::field(name.into_owned(), None, Bytes::from(value.into_owned()).into()));
         }
         Ok(Self { parts })
     }

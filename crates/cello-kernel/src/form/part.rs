@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use super::Pieces;
 
 /// A field or a file of a form.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Part {
 }
 
 impl Part {
-    pub(super) fn field(name: String, content_type: Option<String>, value: Bytes) -> Self {
+    pub(super) fn field(name: String, content_type: Option<String>, value: Pieces) -> Self {
         let declared_content_type = content_type.clone();
         Self { name, filename: None, content_type, declared_content_type, content: PartContent::Memory(value) }
     }
@@ -37,7 +37,10 @@ impl Part {
     /// The value of a field as text: UTF-8, what is none replaced by U+FFFD. Empty for what is on disk.
     pub fn text(&self) -> Cow<'_, str> {
         match &self.content {
-            PartContent::Memory(bytes) => String::from_utf8_lossy(bytes),
+            PartContent::Memory(bytes) => match bytes.joined() {
+                Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+                Cow::Owned(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
+            },
             PartContent::File(..) => Cow::Borrowed(""),
         }
     }
@@ -47,7 +50,7 @@ impl Part {
         let words = [&self.filename, &self.content_type, &self.declared_content_type];
         let words: usize = words.into_iter().flatten().map(String::len).sum();
         let content = match &self.content {
-            PartContent::Memory(bytes) => bytes.len(),
+            PartContent::Memory(bytes) => bytes.held_bytes(),
             PartContent::File(..) => 0,
         };
         size_of::<Self>() + self.name.len() + words + content
@@ -58,7 +61,7 @@ impl Part {
 #[derive(Clone, Debug)]
 pub enum PartContent {
     /// In memory.
-    Memory(Bytes),
+    Memory(Pieces),
     /// In a temporary file that has no name and is gone with its last copy, or with the process; and their number.
     ///
     /// Its offset means nothing: who reads from it says where.
@@ -81,7 +84,7 @@ impl PartContent {
     pub fn write_to(&self, target: &mut impl io::Write) -> io::Result<()> {
         const PIECE_BYTES: usize = 256 << 10;
         let (file, size) = match self {
-            Self::Memory(bytes) => return target.write_all(bytes),
+            Self::Memory(bytes) => return bytes.write_to(target),
             Self::File(file, size) => (file, *size),
         };
         let mut piece = vec![0; PIECE_BYTES];

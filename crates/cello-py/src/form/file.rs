@@ -115,7 +115,10 @@ impl UploadedFile {
         }
         let module = py.import("io")?;
         let file = match self.content()? {
-            PartContent::Memory(bytes) => module.getattr("BytesIO")?.call1((PyBytes::new(py, &bytes),))?,
+            PartContent::Memory(bytes) => {
+                let whole = PyBytes::new_with(py, bytes.len(), |mut target| Ok(bytes.write_to(&mut target)?))?;
+                module.getattr("BytesIO")?.call1((whole,))?
+            }
             PartContent::File(file, _) => {
                 let raw = module.getattr("FileIO")?.call1((file.try_clone()?.into_raw_fd(), "rb"))?;
                 raw.call_method1("seek", (0,))?;
