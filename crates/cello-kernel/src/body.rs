@@ -42,6 +42,10 @@ pub enum BodyError {
     NoRoom,
     /// The client broke off, or its framing is wrong.
     Broken,
+    /// Somebody else reads all of it, or has given that up half-way.
+    Taken,
+    /// The request was over before its body was read.
+    Over,
 }
 
 impl BodyError {
@@ -52,6 +56,10 @@ impl BodyError {
             Self::TimedOut => (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."),
             Self::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "The server has no room for this body; try again."),
             Self::Broken => (StatusCode::BAD_REQUEST, "The body broke off, or its framing is wrong."),
+            Self::Taken => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "The body is being read elsewhere, or that was given up half-way.")
+            }
+            Self::Over => (StatusCode::INTERNAL_SERVER_ERROR, "The request was over before its body was read."),
         }
     }
 }
@@ -80,18 +88,28 @@ impl Gathering {
 
     /// Adds a piece, when there is room for it.
     pub(crate) async fn add(&mut self, data: Bytes, budget: &Arc<Semaphore>) -> Result<(), BodyError> {
+        self.check(data.len())?;
+        let share = take(budget, data.len(), &mut self.patience).await?;
+        self.push(data, share);
+        Ok(())
+    }
+
+    /// Whether so many bytes more are within the limit.
+    pub(crate) fn check(&self, count: usize) -> Result<(), BodyError> {
+        let length = self.first.len() + self.rest.len() + count;
+        if length > self.limit_bytes { Err(BodyError::TooLarge) } else { Ok(()) }
+    }
+
+    /// Adds a piece for which there is room.
+    pub(crate) fn push(&mut self, data: Bytes, taken: OwnedSemaphorePermit) {
         let (first, rest) = (&mut self.first, &mut self.rest);
-        if first.len() + rest.len() + data.len() > self.limit_bytes {
-            return Err(BodyError::TooLarge);
-        }
-        let taken = take(budget, data.len(), &mut self.patience).await?;
         match &mut self.share {
             Some(share) => share.merge(taken),
             None => self.share = Some(taken),
         }
         if first.is_empty() && rest.is_empty() {
             *first = data;
-            return Ok(());
+            return;
         }
         if rest.is_empty() {
             rest.extend_from_slice(&std::mem::take(first));
@@ -102,7 +120,6 @@ impl Gathering {
             rest.reserve_exact(wanted - rest.len());
         }
         rest.extend_from_slice(&data);
-        Ok(())
     }
 
     pub(crate) fn finish(self) -> BufferedBody {

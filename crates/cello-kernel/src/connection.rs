@@ -51,7 +51,7 @@ pub(crate) async fn serve(stream: TcpStream, protocol: &http1::Builder, mut serv
             Pin::new(&mut connection).graceful_shutdown();
         }
         let ended = Pin::new(&mut connection).poll(context);
-        if ended.is_pending() && matches!(wire.poll_send(context), Poll::Ready(Err(_))) {
+        if ended.is_pending() && (watch.is_cut_short() || matches!(wire.poll_send(context), Poll::Ready(Err(_)))) {
             return Poll::Ready(None);
         }
         ended.map(Some)

@@ -62,7 +62,7 @@ enum Received {
     Whole(BufferedBody),
     Form(ReceivedForm),
     /// The application takes it as it comes.
-    Arriving(Arriving),
+    Arriving(Box<Arriving>),
 }
 
 impl Exchange {
@@ -192,7 +192,7 @@ impl Exchange {
     }
 
     pub(crate) fn set_inflow(&self, inflow: Inflow) {
-        self.body.get_or_init(|| Received::Arriving(Arriving::new(inflow)));
+        self.body.get_or_init(|| Received::Arriving(Box::new(Arriving::new(inflow))));
     }
 }
 
@@ -270,7 +270,10 @@ impl Future for Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        if let Some(deferred) = self.deferred.take() {
+        // What has answered has ended, or streams a body whose source tells it.
+        if let Some(mut deferred) = self.deferred.take()
+            && deferred.answer.try_recv().is_err()
+        {
             let reason = if self.has_expired { Abandonment::TimedOut } else { Abandonment::ClientLeft };
             self.application.abandon(deferred.ticket, reason);
         }

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
-use crate::body::{BodyError, BufferedBody, Gathering};
+use crate::body::{BodyError, BufferedBody, Gathering, take};
 use crate::form::FormLimits;
 use crate::multipart::Boundary;
 use crate::receiving::{ReceivedForm, Receiving, Unreceived};
@@ -27,16 +29,18 @@ pub(crate) struct Inflow {
     server: Arc<State>,
     left_bytes: usize,
     timeout: Duration,
-    /// While a piece is waited for.
+    /// How long the piece that is waited for may take.
     patience: Option<Pin<Box<Sleep>>>,
-    is_over: bool,
+    is_waiting: bool,
+    end: Option<Result<(), BodyError>>,
 }
 
 impl Inflow {
     pub(crate) fn new(incoming: Incoming, limit_bytes: usize, server: Arc<State>, watch: Arc<Watch>) -> Self {
         watch.begin_inflow();
         let timeout = server.settings.timeouts.body;
-        Self { incoming, watch, server, left_bytes: limit_bytes, timeout, patience: None, is_over: false }
+        let left_bytes = limit_bytes;
+        Self { incoming, watch, server, left_bytes, timeout, patience: None, is_waiting: false, end: None }
     }
 
     fn form_limits(&self) -> FormLimits {
@@ -45,30 +49,29 @@ impl Inflow {
     }
 
     /// What is needed to gather what is left of the body: it is limited like a body that was not streamed.
-    fn gathering(&self) -> (Gathering, Arc<State>) {
+    fn gathering(&self) -> Gathering {
         let settings = &self.server.settings;
-        let limit_bytes = self.left_bytes.min(settings.limits.body_bytes);
-        (Gathering::new(&self.incoming, limit_bytes, &settings.timeouts), self.server.clone())
+        Gathering::new(&self.incoming, self.left_bytes.min(settings.limits.body_bytes), &settings.timeouts)
     }
 
-    /// The next piece, `None` at the end; after an error only that.
+    /// The next piece, `None` at the end; after an error only that error.
     pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        while !self.is_over {
-            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
-                let sleep = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.timeout)));
-                if sleep.as_mut().poll(context).is_pending() {
-                    return Poll::Pending;
-                }
-                return Poll::Ready(Some(Err(self.fail(BodyError::TimedOut))));
-            };
-            if let Some(sleep) = &mut self.patience {
-                sleep.as_mut().reset(Instant::now() + self.timeout);
+        loop {
+            if let Some(end) = self.end {
+                return Poll::Ready(end.err().map(Err));
             }
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+                return if self.poll_patience(context).is_pending() {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(Some(Err(self.fail(BodyError::TimedOut))))
+                };
+            };
+            self.is_waiting = false;
             let data = match frame {
                 None => {
-                    self.is_over = true;
-                    self.watch.end_inflow();
-                    break;
+                    self.complete();
+                    continue;
                 }
                 Some(Err(_)) => return Poll::Ready(Some(Err(self.fail(BodyError::Broken)))),
                 Some(Ok(frame)) => match frame.into_data() {
@@ -80,58 +83,162 @@ impl Inflow {
                 return Poll::Ready(Some(Err(self.fail(BodyError::TooLarge))));
             };
             self.left_bytes = left;
+            if self.incoming.is_end_stream() {
+                self.complete();
+            }
             return Poll::Ready(Some(Ok(data)));
         }
-        Poll::Ready(None)
+    }
+
+    /// Counts from when the piece was first asked for: an application may take its time between two.
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.timeout)));
+        if !self.is_waiting {
+            self.is_waiting = true;
+            sleep.as_mut().reset(Instant::now() + self.timeout);
+        }
+        sleep.as_mut().poll(context)
+    }
+
+    fn complete(&mut self) {
+        self.end = Some(Ok(()));
+        self.watch.end_inflow();
     }
 
     fn fail(&mut self, error: BodyError) -> BodyError {
-        self.is_over = true;
-        self.watch.linger();
+        if self.end.is_none() {
+            self.end = Some(Err(error));
+            self.watch.linger();
+        }
         error
     }
 }
 
 /// A body on its way, as every holder of the request sees it.
 pub(crate) struct Arriving {
-    /// None once the request is over.
+    /// None where the request was over before it.
     inflow: Mutex<Option<Inflow>>,
+    /// All that is left is for those who read it whole, who may have given up: others would get a part of it without a
+    /// sign.
+    is_taken: AtomicBool,
+    gathered: Mutex<Option<Gathered>>,
     /// What was left of it when the application asked for all of it.
     rest: OnceLock<BufferedBody>,
     /// The same, where it asked for a form.
     form: OnceLock<ReceivedForm>,
 }
 
+/// What was read of all that is left. Whoever reads goes on with it: the first may have given up, and several may read.
+struct Gathered {
+    gathering: Gathering,
+    /// Room is waited for.
+    piece: Option<Bytes>,
+}
+
 impl Arriving {
     pub(crate) fn new(inflow: Inflow) -> Self {
-        Self { inflow: Mutex::new(Some(inflow)), rest: OnceLock::new(), form: OnceLock::new() }
+        let (inflow, is_taken) = (Mutex::new(Some(inflow)), AtomicBool::new(false));
+        Self { inflow, is_taken, gathered: Mutex::default(), rest: OnceLock::new(), form: OnceLock::new() }
     }
 
+    /// The next piece, for whoever takes them one by one.
     pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        self.lock().as_mut().map_or(Poll::Ready(None), |inflow| inflow.poll_piece(context))
+        if !self.is_taken.load(Relaxed) {
+            return self.poll_next(context);
+        }
+        let failed = self.lock().as_ref().and_then(|inflow| inflow.end?.err());
+        Poll::Ready(Some(Err(failed.unwrap_or(BodyError::Taken))))
+    }
+
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let over = || Poll::Ready(Some(Err(BodyError::Over)));
+        self.lock().as_mut().map_or_else(over, |inflow| inflow.poll_piece(context))
     }
 
     pub(crate) async fn read_rest(&self) -> Result<(), BodyError> {
-        let Some((mut gathering, server)) = self.lock().as_ref().map(Inflow::gathering) else { return Ok(()) };
-        while let Some(piece) = poll_fn(|context| self.poll_piece(context)).await {
-            gathering.add(piece?, &server.budget).await?;
+        if self.is_read() {
+            return Ok(());
         }
-        self.rest.get_or_init(|| gathering.finish());
+        if self.lock_gathered().is_none() {
+            let gathering = self.take(Inflow::gathering)?;
+            *self.lock_gathered() = Some(Gathered { gathering, piece: None });
+        }
+        let server = self.lock().as_ref().ok_or(BodyError::Over)?.server.clone();
+        let mut patience = server.settings.timeouts.buffer_room;
+        while let Some(count) = poll_fn(|context| self.poll_gather(context)).await? {
+            match take(&server.budget, count, &mut patience).await {
+                Ok(share) => self.pay(count, share),
+                Err(_) if self.is_read() => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
         Ok(())
     }
 
-    pub(crate) async fn read_form(&self, boundary: &Boundary) -> Result<(), Unreceived> {
-        let Some((limits, server)) = self.lock().as_ref().map(|inflow| (inflow.form_limits(), inflow.server.clone()))
-        else {
-            return Ok(());
+    /// The length of a piece that waits for room; `None` when all is read. Those who read at once share a waker.
+    fn poll_gather(&self, context: &mut Context<'_>) -> Poll<Result<Option<usize>, BodyError>> {
+        let mut slot = self.lock_gathered();
+        let Some(gathered) = &mut *slot else {
+            return Poll::Ready(if self.is_read() { Ok(None) } else { Err(BodyError::Over) });
         };
+        if let Some(piece) = &gathered.piece {
+            return Poll::Ready(Ok(Some(piece.len())));
+        }
+        Poll::Ready(match ready!(self.poll_next(context)) {
+            Some(Ok(piece)) => gathered.gathering.check(piece.len()).map_err(|error| self.fail(error)).map(|()| {
+                let count = piece.len();
+                gathered.piece = Some(piece);
+                Some(count)
+            }),
+            Some(Err(error)) => Err(error),
+            None => {
+                if let Some(gathered) = slot.take() {
+                    self.rest.get_or_init(|| gathered.gathering.finish());
+                }
+                Ok(None)
+            }
+        })
+    }
+
+    /// Adds the piece that waits, unless somebody else was faster.
+    fn pay(&self, count: usize, share: OwnedSemaphorePermit) {
+        if let Some(Gathered { gathering, piece }) = &mut *self.lock_gathered()
+            && let Some(piece) = piece.take_if(|piece| piece.len() == count)
+        {
+            gathering.push(piece, share);
+        }
+    }
+
+    pub(crate) async fn read_form(&self, boundary: &Boundary) -> Result<(), Unreceived> {
+        if self.is_read() {
+            return Ok(());
+        }
+        let (limits, server) = self.take(|inflow| (inflow.form_limits(), inflow.server.clone()))?;
         let mut receiving = Receiving::new(boundary, &limits, &server.settings.timeouts);
-        while let Some(piece) = poll_fn(|context| self.poll_piece(context)).await {
+        while let Some(piece) = poll_fn(|context| self.poll_next(context)).await {
             receiving.add(piece?, &server.budget).await?;
         }
         let form = receiving.finish()?;
         self.form.get_or_init(|| form);
         Ok(())
+    }
+
+    fn is_read(&self) -> bool {
+        self.rest.get().is_some() || self.form.get().is_some()
+    }
+
+    /// Begins to read all that is left.
+    fn take<T>(&self, begin: impl FnOnce(&Inflow) -> T) -> Result<T, BodyError> {
+        let inflow = self.lock();
+        let inflow = inflow.as_ref().ok_or(BodyError::Over)?;
+        if let Some(Err(error)) = inflow.end {
+            return Err(error);
+        }
+        if self.is_taken.swap(true, Relaxed) { Err(BodyError::Taken) } else { Ok(begin(inflow)) }
+    }
+
+    fn fail(&self, error: BodyError) -> BodyError {
+        self.lock().as_mut().map_or(error, |inflow| inflow.fail(error))
     }
 
     /// The form, once it was received.
@@ -150,8 +257,13 @@ impl Arriving {
     }
 
     pub(crate) fn close(&self) {
-        let inflow = self.lock().take();
-        drop(inflow);
+        let inflow = self.lock().take_if(|inflow| inflow.end != Some(Ok(())));
+        let gathered = self.lock_gathered().take();
+        drop((inflow, gathered));
+    }
+
+    fn lock_gathered(&self) -> MutexGuard<'_, Option<Gathered>> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Inflow>> {
@@ -167,7 +279,7 @@ impl fmt::Debug for Arriving {
 
 impl Drop for Inflow {
     fn drop(&mut self) {
-        if !self.is_over {
+        if self.end.is_none() {
             self.watch.linger();
         }
     }

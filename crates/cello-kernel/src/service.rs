@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 
 use crate::answer::Answer;
@@ -254,7 +254,11 @@ fn finish(answer: Answer, server: &State, watch: &Arc<Watch>, exchange: &Exchang
     if let (Some(log), Some(started)) = (server.settings.access_log, started) {
         log.write(&exchange.head.method, exchange.head.uri.path(), answer.status, started.elapsed());
     }
-    Answer { body: answer.body.watched(watch), ..answer }
+    let body = answer.body.watched(watch);
+    if exchange.head.version == Version::HTTP_10 && body.size_hint().exact().is_none() {
+        watch.note_unmarked_end();
+    }
+    Answer { body, ..answer }
 }
 
 fn problem(status: StatusCode, detail: &str, exchange: &Exchange) -> Answer {

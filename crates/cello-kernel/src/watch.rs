@@ -95,6 +95,10 @@ pub(crate) struct Watch {
     has_inflow: AtomicBool,
     /// There is more of the answer to come than what was written.
     has_outflow: AtomicBool,
+    /// The answer's end is that of the connection: one that breaks off must not look like it.
+    ends_unmarked: AtomicBool,
+    /// The client sends nothing more.
+    has_ended: AtomicBool,
     waker: OnceLock<Waker>,
 }
 
@@ -114,6 +118,8 @@ impl Watch {
             lingers: AtomicBool::new(false),
             has_inflow: AtomicBool::new(false),
             has_outflow: AtomicBool::new(false),
+            ends_unmarked: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
             waker: OnceLock::new(),
         }
     }
@@ -158,6 +164,17 @@ impl Watch {
             Phase::Handling | Phase::Responding => self.has_next.store(true, Relaxed),
             Phase::Head | Phase::Body | Phase::Room => {}
         }
+    }
+
+    /// The client has closed its end, or the connection is broken.
+    pub(crate) fn note_end(&self) {
+        self.has_ended.store(true, Relaxed);
+    }
+
+    /// Whether the client has left before the body was there that a request is handled with. hyper tells that only to who
+    /// reads the body, and the application may be waiting for something else.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.has_ended.load(Relaxed) && self.has_inflow.load(Relaxed)
     }
 
     /// All that was to be written is written.
@@ -241,6 +258,14 @@ impl Watch {
 
     pub(crate) fn end_outflow(&self) {
         self.has_outflow.store(false, Relaxed);
+    }
+
+    pub(crate) fn note_unmarked_end(&self) {
+        self.ends_unmarked.store(true, Relaxed);
+    }
+
+    pub(crate) fn ends_unmarked(&self) -> bool {
+        self.ends_unmarked.load(Relaxed)
     }
 
     pub(crate) fn lingers(&self) -> bool {

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -104,6 +105,16 @@ impl Ends {
     }
 }
 
+impl Drop for Ends {
+    /// Where the end of the connection would be taken for that of the answer, it is reset instead of closed.
+    fn drop(&mut self) {
+        if !self.is_shut && self.watch.ends_unmarked() {
+            // A socket that refuses is closed.
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
 fn note(watch: &Watch, count: usize, poll: &Poll<io::Result<usize>>) {
     match poll {
         Poll::Ready(Ok(written)) => watch.note_write(*written < count, true),
@@ -116,11 +127,13 @@ impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let ends = &mut *self.ends();
         let before = buffer.filled().len();
-        let poll = Pin::new(&mut ends.stream).poll_read(context, buffer);
+        let read = ready!(Pin::new(&mut ends.stream).poll_read(context, buffer));
         if buffer.filled().len() > before {
-            ends.watch.note_read();
+            ends.watch.note_read()
+        } else {
+            ends.watch.note_end()
         }
-        poll
+        Poll::Ready(read)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cello_kernel::{Settings, Timeouts};
 
-use crate::support::{BIG_BYTES, End, Event, SAFETY_NET, get, post, post_head, serve};
+use crate::support::{BIG_BYTES, End, Event, REST, SAFETY_NET, get, post, post_head, route_settings, serve};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -113,6 +113,20 @@ fn a_body_that_is_slow_but_keeps_coming_is_answered() {
         client.send("x");
     }
     assert_eq!(client.answer().text(), "x".repeat(20));
+}
+
+#[test]
+fn the_time_that_an_application_takes_between_two_pieces_is_not_its_clients() {
+    let timeouts = Timeouts { body: REST / 2, ..Timeouts::default() };
+    let server = serve(Settings { routes: route_settings(), ..timed(timeouts) });
+    let mut client = server.connect();
+    client.send(post_head("/slowly", 2));
+    server.settle();
+    client.send("a");
+    pause(REST + REST / 8);
+    client.send("b");
+    assert_eq!(client.answer().text(), "ab");
+    assert_eq!(client.ask(post_head("/slowly", 1)).text(), "TimedOut");
 }
 
 #[test]

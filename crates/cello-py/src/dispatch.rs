@@ -273,6 +273,7 @@ impl Handlers {
         };
         let answer = self.failed(py, &request, raised.clone_ref(py));
         if !request.get().has_later() {
+            request.get().exchange().close_body();
             return Called::Answered(answer);
         }
         let ended = self.contexts.copy.bind(py).call0().and_then(|context| {
@@ -293,6 +294,13 @@ impl Handlers {
         {
             error.write_unraisable(py, None);
         }
+    }
+
+    /// The loop is closed. A task that never ends would keep the handlers, and they it.
+    pub(crate) fn close(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        drop(tasks);
+        self.waits.clear();
     }
 
     /// In debug mode the loop is told how long a handler took, or its first step: those that follow it sees itself.
@@ -363,6 +371,7 @@ impl Handlers {
         let plan = self.plan(run.get().request().exchange());
         let is_kept = reason == Abandonment::ClientLeft && !plan.is_cancelled_on_disconnect;
         if run.get().is_ending() || is_kept {
+            self.waits.end(py, ticket); // there is no room for what nobody takes: it is not waited for
             return;
         }
         if let Err(error) = task.call_method0(py, intern!(py, "cancel")) {

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cello_kernel::{PartHead, Unreceived};
+use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
+use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -190,8 +192,9 @@ impl Reading {
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         loop {
             let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // What was cancelled while it waited, and is awaited once more, looks again as if it was woken.
             if let Some(waiting) = waiting
-                && let Step::Yielded(future) = coroutine::resume(waiting.bind(py))?
+                && let Ok(Step::Yielded(future)) = coroutine::resume(waiting.bind(py))
             {
                 *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiting);
                 return Ok(future);
@@ -204,6 +207,14 @@ impl Reading {
                     *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(iterator.unbind());
                 }
             }
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.request)?;
+        match self.waiting.try_lock() {
+            Ok(waiting) => visit.call(&*waiting),
+            Err(_) => Ok(()),
         }
     }
 }

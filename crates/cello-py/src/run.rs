@@ -37,8 +37,8 @@ pub(crate) struct Run {
     is_streaming: AtomicBool,
     /// Taken out while it is stepped.
     stream: Mutex<Option<Stream>>,
-    /// What the handler or its stream raised.
-    raised: OnceLock<PyErr>,
+    /// What the handler or its stream raised, until the last step: its frames may know the task, and that this.
+    raised: Mutex<Option<PyErr>>,
     /// What is done once the request is answered: a coroutine.
     ending: OnceLock<Py<PyAny>>,
     has_begun: AtomicBool,
@@ -76,11 +76,8 @@ impl Run {
         answer: Answer,
         raised: Option<PyErr>,
     ) -> Self {
-        let run = Self::new(handlers, request, ticket);
+        let run = Self { raised: Mutex::new(raised), ..Self::new(handlers, request, ticket) };
         run.deliver(answer);
-        if let Some(raised) = raised {
-            run.raised.get_or_init(|| raised);
-        }
         run
     }
 
@@ -93,7 +90,7 @@ impl Run {
             reply: Mutex::default(),
             is_streaming: AtomicBool::new(false),
             stream: Mutex::default(),
-            raised: OnceLock::new(),
+            raised: Mutex::default(),
             ending: OnceLock::new(),
             has_begun: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -134,6 +131,10 @@ impl Run {
         self.reply.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lock_raised(&self) -> MutexGuard<'_, Option<PyErr>> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock_stream(&self) -> MutexGuard<'_, Option<Stream>> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,6 +163,10 @@ impl Run {
         }
     }
 
+    fn is_answered(&self) -> bool {
+        matches!(&*self.lock_reply(), Reply::Answered(_) | Reply::Sent)
+    }
+
     /// One step, after what was waited for or with an exception that is raised there.
     fn step<'py>(&self, py: Python<'py>, thrown: Option<PyErr>) -> PyResult<Option<Bound<'py, PyAny>>> {
         if let Some(ending) = self.ending.get() {
@@ -176,10 +181,10 @@ impl Run {
             Ok(Some(awaited)) => Ok(Some(awaited)),
             Ok(None) => self.end(py),
             Err(error) => {
-                self.raised.get_or_init(|| error.clone_ref(py));
-                if self.owes_answer() {
-                    self.deliver(self.handlers.failed(py, self.request.bind(py), error));
-                }
+                let raised = error.clone_ref(py);
+                let before = self.lock_raised().replace(raised);
+                drop(before);
+                self.fail(py, error);
                 self.end(py)
             }
         }
@@ -190,7 +195,8 @@ impl Run {
         if !self.request.get().has_later() {
             return self.finish(py);
         }
-        match self.handlers.ending(py, self.request.bind(py), self.raised.get(), self.ticket) {
+        let raised = self.lock_raised().as_ref().map(|raised| raised.clone_ref(py));
+        match self.handlers.ending(py, self.request.bind(py), raised.as_ref(), self.ticket) {
             Ok(ending) => {
                 let ending = self.ending.get_or_init(|| ending.unbind());
                 self.step_ending(ending.bind(py), None)
@@ -208,17 +214,31 @@ impl Run {
         thrown: Option<PyErr>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = ending.py();
-        let stepped = match thrown {
+        let stepped = catch_unwind(AssertUnwindSafe(|| match thrown {
             None => coroutine::resume(ending),
             Some(error) => coroutine::throw(ending, error),
-        };
-        match stepped {
+        }));
+        match stepped.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Ok(Step::Yielded(awaited)) => Ok(Some(awaited)),
             Ok(Step::Returned(_)) => self.finish(py),
             Err(error) => {
                 self.finish(py)?;
                 Err(error)
             }
+        }
+    }
+
+    /// Tells the client of an error, or at least the log.
+    fn fail(&self, py: Python<'_>, error: PyErr) {
+        let request = self.request.bind(py);
+        if self.owes_answer() {
+            self.deliver(self.handlers.failed(py, request, error));
+        } else if error.is_instance_of::<CancelledError>(py) {
+            // The client has left, and that is all.
+        } else if self.is_answered() {
+            self.handlers.broke_off(py, request, error);
+        } else {
+            drop(self.handlers.failed(py, request, error));
         }
     }
 
@@ -271,16 +291,13 @@ impl Run {
                 Ok(Some(awaited))
             }
             Progress::Complete => Ok(None),
-            Progress::Failed(error) if stream.is_head_out() => {
-                let is_cancelled = error.is_instance_of::<CancelledError>(py);
-                if is_cancelled && stream.is_abandoned() {
-                    return Err(error);
+            Progress::Failed(error) => {
+                let was_cancelled = stream.is_head_out() && error.is_instance_of::<CancelledError>(py);
+                if was_cancelled && !stream.is_abandoned() {
+                    self.handlers.broke_off(py, self.request.bind(py), error.clone_ref(py));
                 }
-                self.raised.get_or_init(|| error.clone_ref(py));
-                self.handlers.broke_off(py, self.request.bind(py), error);
-                Ok(None)
+                Err(error)
             }
-            Progress::Failed(error) => Err(error),
         }
     }
 
@@ -288,8 +305,9 @@ impl Run {
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.is_over.store(true, Relaxed);
         self.handlers.forget(py, self.ticket, self.request.get());
-        match self.raised.get() {
-            Some(raised) if raised.is_instance_of::<CancelledError>(py) => Err(raised.clone_ref(py)),
+        let raised = self.lock_raised().take();
+        match raised {
+            Some(raised) if raised.is_instance_of::<CancelledError>(py) => Err(raised),
             _ => Ok(None),
         }
     }

@@ -115,6 +115,11 @@ impl Stream {
         match progress {
             Progress::Failed(_) => return None,
             Progress::Waits(_) if self.lacks_content_type && self.content_type.is_none() => return None,
+            Progress::Waits(_)
+                if self.awaited.as_ref().is_some_and(|awaited| matches!(awaited.what, What::Close(_))) =>
+            {
+                return None; // an error is on its way
+            }
             _ => {}
         }
         let mut head = self.head.take()?;
@@ -169,7 +174,7 @@ impl Stream {
                 self.awaited = Some(Awaited { iterator: awaited.iterator, what });
                 Ok(Some(Progress::Waits(what_for)))
             }
-            (Ok(Step::Returned(piece)), What::Piece) => self.push(&piece).map(|()| None),
+            (Ok(Step::Returned(piece)), What::Piece) => self.take(&piece).map(|()| None),
             (Ok(Step::Returned(_)), What::Room) => Ok(None),
             (Ok(Step::Returned(_)), What::Close(reason)) => Err(reason),
             (Err(error), What::Piece) if error.is_instance_of::<PyStopAsyncIteration>(py) => {
@@ -193,13 +198,16 @@ impl Stream {
         }
         let generator = self.iterator.bind(py);
         if self.is_async {
-            let awaitable = generator.call_method0(intern!(py, "__anext__"))?;
+            let awaitable = match generator.call_method0(intern!(py, "__anext__")) {
+                Err(error) if error.is_instance_of::<PyStopAsyncIteration>(py) => return Ok(Some(Progress::Complete)),
+                awaitable => awaitable?,
+            };
             let iterator = awaitable.call_method0(intern!(py, "__await__"))?.unbind();
             self.awaited = Some(Awaited { iterator, what: What::Piece });
             return Ok(None);
         }
         match generator.try_iter()?.next() {
-            Some(piece) => self.push(&piece?).map(|()| None),
+            Some(piece) => self.take(&piece?).map(|()| None),
             None => Ok(Some(Progress::Complete)),
         }
     }
@@ -216,6 +224,11 @@ impl Stream {
         let iterator = closing.call_method0(intern!(py, "__await__"))?.unbind();
         self.awaited = Some(Awaited { iterator, what: What::Close(reason) });
         Ok(())
+    }
+
+    /// Sends a piece; a generator whose piece is none is closed.
+    fn take(&mut self, piece: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.push(piece).or_else(|error| self.close(piece.py(), error))
     }
 
     fn push(&mut self, piece: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -237,5 +250,12 @@ impl Stream {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.iterator)?;
         self.awaited.as_ref().map_or(Ok(()), |awaited| visit.call(&awaited.iterator))
+    }
+}
+
+impl Drop for Stream {
+    /// However it ends, by a panic or with its task forgotten, the connection does not wait for more.
+    fn drop(&mut self) {
+        self.flow.break_off();
     }
 }

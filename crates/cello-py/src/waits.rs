@@ -21,7 +21,11 @@ impl Waits {
         let running = shared.running(py).ok_or_else(|| PyRuntimeError::new_err("the server's loop does not run"))?;
         let future = running.event_loop.bind(py).call_method0(intern!(py, "create_future"))?;
         let iterator = future.call_method0(intern!(py, "__await__"))?;
-        self.lock().entry(ticket).or_default().push(future.unbind());
+        let mut futures = self.lock().remove(&ticket).unwrap_or_default();
+        // Those that were given up: a request may wait many times before anything comes.
+        futures.retain(|future| !is_done(future.bind(py)).unwrap_or(true));
+        futures.push(future.unbind());
+        self.lock().insert(ticket, futures);
         Ok(iterator)
     }
 
@@ -35,8 +39,8 @@ impl Waits {
         };
         for future in futures {
             let future = future.bind(py);
-            let ended = future.call_method0(intern!(py, "done")).and_then(|done| {
-                if !done.is_truthy()? {
+            let ended = is_done(future).and_then(|is_done| {
+                if !is_done {
                     future.call_method1(intern!(py, "set_result"), (py.None(),))?;
                 }
                 Ok(())
@@ -47,9 +51,19 @@ impl Waits {
         }
     }
 
+    /// The loop is closed: nothing is woken any more.
+    pub(crate) fn clear(&self) {
+        let waits = std::mem::take(&mut *self.lock());
+        drop(waits);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Vec<Py<PyAny>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_done(future: &Bound<'_, PyAny>) -> PyResult<bool> {
+    future.call_method0(intern!(future.py(), "done"))?.is_truthy()
 }
 
 /// Wakes what waits under a ticket, from where there is no interpreter.

@@ -1,7 +1,7 @@
 //! An application with one route for each way to treat a request; it tells the test what it sees.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll};
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cello_kernel::{
-    Abandonment, Answer, Application, Broken, Content, Deferred, Exchange, Outcome, Pattern, RouteId, Router, Source,
+    Abandonment, Answer, Application, Broken, Content, Deferred, Exchange, Outcome, Pattern, RouteId, RouteSettings,
+    Router, Source,
 };
 use http::Method;
 use tokio::sync::oneshot;
@@ -18,7 +19,7 @@ use tokio::time::Sleep;
 /// The length of the body of `/big`: more than the sockets of both ends hold.
 pub const BIG_BYTES: usize = 24 << 20;
 
-const ROUTES: [(Method, &str, Treatment); 9] = [
+const ROUTES: [(Method, &str, Treatment); 10] = [
     (Method::GET, "/hello", Treatment::Hello),
     (Method::POST, "/echo", Treatment::Echo),
     (Method::GET, "/big", Treatment::Big),
@@ -28,6 +29,7 @@ const ROUTES: [(Method, &str, Treatment); 9] = [
     (Method::GET, "/panic", Treatment::Panic),
     (Method::POST, "/panic", Treatment::Panic),
     (Method::GET, "/panic-when-abandoned", Treatment::PanicWhenAbandoned),
+    (Method::POST, "/slowly", Treatment::TakeSlowly),
 ];
 
 /// What a route does.
@@ -47,6 +49,28 @@ enum Treatment {
     Panic,
     /// No answer, and a panic when the client has gone.
     PanicWhenAbandoned,
+    /// The request's own body, taken while it arrives, with [`REST`] after each piece.
+    TakeSlowly,
+}
+
+/// What the routes want of the server.
+pub fn route_settings() -> Vec<RouteSettings> {
+    let streams_body = |treatment| matches!(treatment, Treatment::TakeSlowly);
+    ROUTES
+        .map(|(_, _, treatment)| RouteSettings { streams_body: streams_body(treatment), ..RouteSettings::default() })
+        .into()
+}
+
+async fn take_slowly(exchange: Arc<Exchange>) -> Answer {
+    let mut taken = Vec::new();
+    loop {
+        match poll_fn(|context| exchange.poll_body(context)).await {
+            Some(Ok(piece)) => taken.extend_from_slice(&piece),
+            Some(Err(error)) => break text(format!("{error:?}").into_bytes()),
+            None => break text(taken),
+        }
+        tokio::time::sleep(REST).await;
+    }
 }
 
 /// The time from one piece of `/trickle` to the next.
@@ -159,6 +183,11 @@ impl Application for TestApplication {
             Treatment::Later => return self.defer(exchange, false),
             Treatment::Panic => panic!("the words of a panic are not for clients"),
             Treatment::PanicWhenAbandoned => return self.defer(exchange, true),
+            Treatment::TakeSlowly => {
+                let (sender, answer) = oneshot::channel();
+                tokio::spawn(async move { sender.send(take_slowly(exchange).await) });
+                return Outcome::Deferred(Deferred { ticket: 0, answer });
+            }
         };
         self.note(Event::Answered(exchange.body().len()));
         Outcome::Answered(text(answer))

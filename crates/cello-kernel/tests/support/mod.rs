@@ -12,7 +12,7 @@ use cello_kernel::{Listener, Server, Settings};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use application::TestApplication;
-pub use application::{BIG_BYTES, Event};
+pub use application::{BIG_BYTES, Event, REST, route_settings};
 pub use client::{Client, End, chunked_head, get, post, post_head};
 
 /// No test needs as long; it keeps a broken one from hanging.

@@ -375,6 +375,7 @@ impl LoopCore {
         py.detach(|| drop(runtime));
         self.shared.close();
         let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
+        handlers.iter().for_each(|handlers| handlers.close());
         drop(handlers);
     }
 

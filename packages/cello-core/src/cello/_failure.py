@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cello._kernel import Request
 
-__all__ = ["answerer", "log_break"]
+__all__ = ["answerer", "break_logger"]
 
 _log = logging.getLogger("cello")
 
@@ -60,10 +60,22 @@ def answerer(
     return answer
 
 
-def log_break(request: Request, error: BaseException) -> None:
-    """Tells the log why a streamed body broke off: its client sees no more than a connection that was aborted."""
-    words = "%s %s: the body broke off (request %s)\n%s"
-    _log.error(words, request.method, request.path, request.request_id, render(_tell(error)))
+def break_logger(is_over: Callable[[], bool]) -> Callable[[Request, BaseException], None]:
+    """Makes the function that tells the log why a streamed body broke off: its client sees no more than a connection
+    that was aborted.
+
+    What the client has done itself by leaving is no failure, nor what the end of the server has cancelled.
+    """
+
+    def log_break(request: Request, error: BaseException) -> None:
+        if isinstance(error, CancelledError) and is_over():
+            return
+        if isinstance(error, HTTPError) and error.status < 500 and request.disconnected():
+            return
+        words = "%s %s: the body broke off (request %s)\n%s"
+        _log.error(words, request.method, request.path, request.request_id, render(_tell(error)))
+
+    return log_break
 
 
 def _problem(request: Request, error: HTTPError, trace: list[str] | None = None) -> Response:

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from cello._ending import end
-from cello._failure import answerer, log_break
+from cello._failure import answerer, break_logger
 from cello._handler import compose, refused
 from cello._kernel import BindError, Listener, RouteError, Server
 from cello._slow import SlowSteps
@@ -81,7 +81,7 @@ def serve(app: App, options: Options) -> None:
                     answerer(options.debug, over.is_set, app._errors),
                     end,
                     SlowSteps(plans).note,
-                    log_break,
+                    break_logger(over.is_set),
                     drained.set,
                 ),
                 settings=Settings(
