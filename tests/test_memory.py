@@ -258,6 +258,36 @@ def test_bodies_over_the_common_budget_are_refused_with_503_after_a_pause(serve:
     growth.wait_until_under(40 * MB)
 
 
+def test_what_forms_held_is_given_back(serve: Serve) -> None:
+    server = serve("""
+        from cello import App
+
+        app = App()
+
+        @app.post("/")
+        async def count(request):
+            return (await request.form()).file_count()
+
+        @app.get("/")
+        def hello(request):
+            return "hello"
+
+        app.run()
+    """)
+    growth = Growth(server)
+    part = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + bytes(MB) + b"\r\n"
+    body, end = part * 10, b"--x--\r\n"
+    head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    with ExitStack() as stack:
+        clients = open_all(server, 15, f"{head}Content-Length: {len(body + end)}\r\n\r\n".encode() + body, stack)
+        wait_until_all_is_read(server)
+        assert growth.bytes() > 140 * MB
+        for client in clients:
+            client.sendall(end)
+            assert client.recv(4096).endswith(b"\r\n\r\n10")
+    growth.wait_until_under(40 * MB)
+
+
 @pytest.mark.long
 def test_sixty_bodies_at_once_never_hold_more_than_the_common_budget(serve: Serve) -> None:
     server = serve(APP)

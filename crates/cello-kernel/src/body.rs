@@ -1,14 +1,15 @@
 //! Bodies of requests, read whole within the limits before a handler runs.
 
-use std::sync::Arc;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::budget::Budget;
 use crate::limits::Timeouts;
 use crate::watch::{Phase, Watch};
 
@@ -87,7 +88,7 @@ impl Gathering {
     }
 
     /// Adds a piece, when there is room for it.
-    pub(crate) async fn add(&mut self, data: Bytes, budget: &Arc<Semaphore>) -> Result<(), BodyError> {
+    pub(crate) async fn add(&mut self, data: Bytes, budget: &Budget) -> Result<(), BodyError> {
         self.check(data.len())?;
         let share = take(budget, data.len(), &mut self.patience).await?;
         self.push(data, share);
@@ -132,7 +133,7 @@ impl Gathering {
 pub(crate) async fn read_body(
     mut incoming: Incoming,
     limit_bytes: usize,
-    budget: &Arc<Semaphore>,
+    budget: &Budget,
     timeouts: &Timeouts,
     watch: &Watch,
 ) -> Result<BufferedBody, BodyError> {
@@ -151,19 +152,23 @@ pub(crate) async fn read_body(
 
 /// Takes `count` bytes of the budget, waiting for them while there is patience left.
 pub(crate) async fn take(
-    budget: &Arc<Semaphore>,
+    budget: &Budget,
     count: usize,
     patience: &mut Duration,
 ) -> Result<OwnedSemaphorePermit, BodyError> {
     let count = u32::try_from(count).map_err(|_| BodyError::TooLarge)?;
-    if let Ok(share) = budget.clone().try_acquire_many_owned(count) {
+    if let Ok(share) = budget.deref().clone().try_acquire_many_owned(count) {
+        budget.note_taken();
         return Ok(share);
     }
     let began = Instant::now();
-    let taken = tokio::time::timeout(*patience, budget.clone().acquire_many_owned(count)).await;
+    let taken = tokio::time::timeout(*patience, budget.deref().clone().acquire_many_owned(count)).await;
     *patience = patience.saturating_sub(began.elapsed());
     match taken {
-        Ok(Ok(share)) => Ok(share),
+        Ok(Ok(share)) => {
+            budget.note_taken();
+            Ok(share)
+        }
         _ => Err(BodyError::NoRoom),
     }
 }

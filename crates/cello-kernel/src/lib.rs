@@ -7,6 +7,7 @@
 mod access_log;
 mod answer;
 mod body;
+mod budget;
 mod connection;
 mod content;
 mod descriptor;

@@ -1,16 +1,17 @@
 //! A form on its way: collected part by part, and paid for out of the worker's budget.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::body::{BodyError, take};
+use crate::budget::Budget;
 use crate::form::{Collector, Form, FormError, FormLimits};
 use crate::limits::Timeouts;
 use crate::multipart::Boundary;
@@ -77,7 +78,7 @@ impl Receiving {
     }
 
     /// Adds a piece of the body, when there is room for what it leaves in memory.
-    pub(crate) async fn add(&mut self, piece: Bytes, budget: &Arc<Semaphore>) -> Result<(), Unreceived> {
+    pub(crate) async fn add(&mut self, piece: Bytes, budget: &Budget) -> Result<(), Unreceived> {
         self.collector.receive(piece).await?;
         let held = self.collector.held_bytes();
         let paid = self.share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
@@ -103,7 +104,7 @@ pub(crate) async fn read_form(
     mut incoming: Incoming,
     boundary: &Boundary,
     limits: &FormLimits,
-    budget: &Arc<Semaphore>,
+    budget: &Budget,
     timeouts: &Timeouts,
     watch: &Watch,
 ) -> Result<ReceivedForm, Unreceived> {

@@ -11,10 +11,11 @@ use hyper::server::conn::http1;
 use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::access_log::AccessLog;
+use crate::budget::Budget;
 use crate::connection;
 use crate::exchange::Application;
 use crate::limits::{Limits, Timeouts};
@@ -76,7 +77,7 @@ pub(crate) struct State {
     pub application: Arc<dyn Application>,
     pub router: Router,
     pub settings: Settings,
-    pub budget: Arc<Semaphore>,
+    pub budget: Budget,
     protocol: http1::Builder,
     clock: Arc<Clock>,
     connections: Mutex<Slab<Connection>>,
@@ -114,7 +115,7 @@ impl Server {
         let state = Arc::new(State {
             application,
             router,
-            budget: Arc::new(Semaphore::new(settings.limits.buffered_bytes.min(Semaphore::MAX_PERMITS))),
+            budget: Budget::new(settings.limits.buffered_bytes),
             protocol: connection::protocol(&settings.limits),
             clock: Arc::new(Clock::new(shortest_timeout(&settings))),
             settings,
@@ -232,6 +233,7 @@ impl Drop for Entry {
 /// Looks at every connection once a period; rests while there is none, so that an idle worker costs nothing.
 async fn sweep(state: Arc<State>) {
     loop {
+        state.budget.return_memory();
         while state.open.load(Relaxed) == 0 {
             if state.is_stopping.load(Relaxed) {
                 return;
