@@ -27,7 +27,16 @@ MODULES = sorted(f"cello.{name}" for name in NAMES)
 def public_modules() -> list[ModuleType]:
     """The modules whose names have no underscore."""
     names = [name for name in MODULES if not name.rpartition(".")[2].startswith("_")]
-    assert names == ["cello.app", "cello.background", "cello.errors", "cello.loop", "cello.routing"]
+    assert names == [
+        "cello.app",
+        "cello.background",
+        "cello.dependencies",
+        "cello.errors",
+        "cello.loop",
+        "cello.params",
+        "cello.routing",
+        "cello.validation",
+    ]
     return [cello, *(importlib.import_module(name) for name in names)]
 
 
@@ -55,7 +64,7 @@ def test_what_a_module_lists_as_public_is_there(name: str) -> None:
 
 
 def test_what_public_modules_list_is_sorted() -> None:
-    assert len(public_modules()) == 6
+    assert len(public_modules()) == 9
     for module in public_modules():
         assert module.__all__ == sorted(module.__all__)
 
@@ -66,6 +75,7 @@ def test_what_cello_exports_is_listed_completely() -> None:
     assert public == {
         "App",
         "BackgroundTasks",
+        "Depends",
         "FormData",
         "ProblemDetails",
         "Request",

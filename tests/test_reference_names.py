@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import cello
 import cello.background
+import cello.dependencies
 import cello.errors
 import cello.loop
+import cello.params
 import cello.routing
+import cello.validation
 import pytest
 from cello import _kernel
 from pages import GUIDES, REFERENCE, code_spans, table, tables, without_blocks
@@ -30,11 +33,14 @@ NAMED = [*REFERENCE, *(page for page in GUIDES if page.replace("guides", "refere
 OWNERS: dict[str, list[Any]] = {
     "app": [cello.App()],
     "background": [cello.background, cello.background.BackgroundTasks],
+    "dependencies": [cello.dependencies, cello.dependencies.Dependency()],
     "errors": [cello.errors, cello.ProblemDetails("about:blank", "", 400), cello.errors.HTTPError(400)],
     "forms": [cello.FormData, cello.UploadedFile, _kernel.UploadPart],
     "loop": [cello.loop, cello.loop.EventLoop],
+    "parameters": [cello.params, cello.params.Query()],
     "request": [cello.Request, _kernel.Query, _kernel.Headers],
     "response": [cello.Response, _kernel.ResponseHeaders],
+    "validation": [cello.validation, cello.validation.DTOConfig()],
     "routing": [cello.routing, cello.routing.RegexConstraint("")],
 }
 
@@ -48,8 +54,20 @@ PARAMETERS: dict[tuple[str, str], Callable[..., Any]] = {
 NAMES = {"class", "decorator", "exception", "made by", "member", "member of a part", "method", "name"}
 #: The heads of columns that have no names of Python's in them.
 OTHERS = {
-    *("case", "command line", "document", "event", "exit code", "field", "handler", "in a path", "key", "module"),
-    *("no route", "option", "page", "`range_header`", "refused", "registered", "returned", "signal", "status"),
+    *(
+        "annotated",
+        "case",
+        "command line",
+        "document",
+        "event",
+        "exit code",
+        "field",
+        "handler",
+        "in a path",
+        "key",
+        "module",
+    ),
+    *("no route", "option", "page", "`range_header`", "refused", "registered", "returned", "scope", "signal", "status"),
     *("value", "what", "written"),
 }
 
@@ -83,7 +101,10 @@ def test_every_public_name_stands_on_its_page(page: str) -> None:
 def test_the_index_has_every_public_name_with_the_page_that_describes_it() -> None:
     rows = table(INDEX, "module", "names", "page")
     listed = [(code_spans(module)[0], name, page) for module, names, page in rows for name in code_spans(names)]
-    modules = {f"cello.{name}": getattr(cello, name) for name in ("background", "errors", "loop", "routing")}
+    modules = {
+        f"cello.{name}": getattr(cello, name)
+        for name in ("background", "dependencies", "errors", "loop", "params", "routing", "validation")
+    }
     modules["cello"] = cello
     names = [(module, name) for module, found in modules.items() for name in found.__all__]
     assert sorted((module, name) for module, name, _ in listed) == sorted(names)

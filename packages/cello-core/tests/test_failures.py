@@ -400,7 +400,7 @@ def test_two_handlers_for_one_route_are_refused_by_file_and_line(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("parameters", "missing"),
-    [("request, id", "id"), ("request, *, a, b=1, c", "a, c"), ("*, request", "request"), ("a, b, /", "b")],
+    [("request, name", "name"), ("request, *, a, b=1, c", "a"), ("*, one", "one"), ("a, b, /", "b")],
 )
 def test_a_handler_that_wants_what_nothing_provides_is_refused_by_file_and_line(
     tmp_path: Path, parameters: str, missing: str
@@ -420,8 +420,8 @@ def test_a_handler_that_wants_what_nothing_provides_is_refused_by_file_and_line(
         """,
     )
     words = (
-        f"cello: the handler order ({tmp_path / 'app.py'}:6) of GET /orders/{{id}} wants {missing}, which nothing "
-        "provides: a handler takes the request, or nothing\n"
+        f"cello: GET /orders/{{id}}: order ({tmp_path / 'app.py'}:6): it wants {missing}, which nothing provides: "
+        "annotate it, have the path name it, or make it a dependency with Depends()\n"
     )
     assert stopped == Stopped(3, "", words)
 

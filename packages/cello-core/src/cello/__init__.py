@@ -8,10 +8,12 @@ from cello.app import App
 
 if TYPE_CHECKING:
     from cello.background import BackgroundTasks
+    from cello.dependencies import Depends
 
 __all__ = [
     "App",
     "BackgroundTasks",
+    "Depends",
     "FormData",
     "ProblemDetails",
     "Request",
@@ -21,7 +23,7 @@ __all__ = [
 ]
 
 #: What is imported when it is first asked for: name to module.
-_LAZY = {"BackgroundTasks": "cello.background"}
+_LAZY = {"BackgroundTasks": "cello.background", "Depends": "cello.dependencies"}
 
 
 if not TYPE_CHECKING:  # with it, every misspelt name would be one to a type checker

@@ -10,6 +10,7 @@ from cello._kernel import Response, _wants_page
 from cello._problem import respond, sendable
 from cello._trace import Told, render, tell
 from cello.errors import HTTPError, MalformedJSON
+from cello.validation import ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +98,8 @@ def _legacy(_: Request, error: HTTPError, _trace: list[str] | None = None) -> Re
     if isinstance(error, MalformedJSON):
         place = {"loc": ["body"], "msg": "Invalid JSON body", "type": "value_error.json"}
         return Response.json({"detail": [place]}, status=422, headers=error.headers)
+    if isinstance(error, ValidationError):
+        return Response.json({"detail": error._places()}, status=422, headers=error.headers)
     body = {**error.extensions, "error": sendable(_said(error)), "status": error.status}
     return Response.json(body, status=error.status, headers=error.headers)
 

@@ -8,7 +8,6 @@ from cello.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from inspect import Signature
     from typing import Any
 
     from cello._kernel import RouteError
@@ -48,15 +47,18 @@ def compose(routes: Iterable[Route]) -> list[Plan]:
 
     Errors: StartError for a handler with parameters that nothing provides, and for a constraint that is none.
     """
-    import inspect
+    import re
+
+    from cello._inject import Providers, inject
 
     plans: list[Plan] = []
     for route in routes:
         method, path, handler, options = route
-        called = handler if inspect.isroutine(handler) else getattr(type(handler), "__call__", handler)  # noqa: B004 - the method itself is wanted
-        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
-        takes_request = _takes_request(inspect.signature(handler), handler, f"{method} {path}")
         streams_body = options.get("stream", False)
+        names = re.findall(r"\{\*?(\w+)", path)
+        handler, is_async, takes_request = inject(
+            handler, route=f"{method} {path}", path_names=names, providers=Providers(), streams_body=streams_body
+        )
         if streams_body and not is_async:
             raise StartError(
                 f"the handler {where(handler)} of {method} {path} is a def, which cannot wait for a body that is "
@@ -105,19 +107,6 @@ def _constraints(route: Route) -> tuple[tuple[str, str], ...]:
                 f"use one of cello.routing, as IntConstraint(): {where(route.handler)}"
             )
     return tuple((name, constraint.spelling) for name, constraint in given.items())
-
-
-def _takes_request(signature: Signature, handler: Callable[..., Any], route: str) -> bool:
-    parameters = list(signature.parameters.values())
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    missing = [p.name for p in named if p.default is p.empty and p not in positional[:1]]
-    if missing:
-        raise StartError(
-            f"the handler {where(handler)} of {route} wants {', '.join(missing)}, which nothing provides: "
-            "a handler takes the request, or nothing"
-        )
-    return bool(positional)
 
 
 def where(function: Callable[..., Any]) -> str:

@@ -1,0 +1,237 @@
+"""The body of a request as a type of the application: by the library that made the type, or by our own hands.
+
+pydantic and msgspec are used where the application has imported them, and never imported by us.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from cello._annotation import members, split
+from cello._constraint import checker
+from cello._document import is_array, is_object
+from cello._invalid import Fault, Invalid, Wrong
+from cello._structure import from_json, is_structure
+from cello.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    type Read = Callable[[bytes], Any]
+
+__all__ = ["is_model", "owner", "reader", "scalar"]
+
+_PLACE = "body"
+#: With more errors than these, pydantic is not asked for each.
+_COUNTED = 10_000
+
+
+def is_model(annotation: Any) -> bool:
+    """Whether a type is, or is made of, what only a body can be: a model, a dataclass, a struct, an object."""
+    annotation, _ = split(annotation)
+    if annotation is dict or (isinstance(annotation, type) and _library_of(annotation) is not None):
+        return True
+    if is_structure(annotation):
+        return True
+    origin = getattr(annotation, "__origin__", None)
+    return origin is dict or any(is_model(argument) for argument in _inner(annotation))
+
+
+def reader(annotation: Any, metadata: tuple[Any, ...]) -> Read:
+    """Makes the function that reads a document and gives the value.
+
+    Errors: StartError where nothing can make the type. The function raises Invalid, and MalformedJSON.
+    """
+    refused: list[str] = []
+    for library in _libraries(annotation):
+        try:
+            return _checked(_READERS[library](annotation), metadata)
+        except Exception as error:
+            words = str(error).partition("\n")[0]
+            refused.append(f"{library}: {words}" if library != "cello" else words)
+    raise StartError("; ".join(refused))
+
+
+def scalar(annotation: Any) -> Callable[[str], Any] | None:
+    """The converter of text into a type that says to pydantic how it is made, as `HttpUrl`; None for another."""
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is None:
+        return None
+    known = [kind for kind in members(annotation) if hasattr(kind, "__get_pydantic_core_schema__")]
+    if not known or any(_library_of(kind) for kind in known if isinstance(kind, type)):
+        return None
+    validate = pydantic.TypeAdapter(annotation).validator.validate_strings
+
+    def convert(text: str) -> Any:
+        try:
+            return validate(text)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            raise Wrong(first["msg"], first["type"]) from None
+
+    return convert
+
+
+def _checked(read: Read, metadata: tuple[Any, ...]) -> Read:
+    check = checker(metadata)
+    if check is None:
+        return read
+
+    def checked(document: bytes) -> Any:
+        value = read(document)
+        try:
+            check(value)
+        except Wrong as wrong:
+            raise Invalid([Fault(_PLACE, (), wrong.detail, wrong.code)]) from None
+        return value
+
+    return checked
+
+
+def _libraries(annotation: Any) -> list[Literal["pydantic", "msgspec", "cello"]]:
+    """Who is asked to make a type, in order."""
+    loaded: list[Literal["pydantic", "msgspec"]] = [
+        library for library in ("pydantic", "msgspec") if sys.modules.get(library) is not None
+    ]
+    first = owner(annotation)
+    if first is not None:
+        return [first]
+    if _has_structure(annotation):
+        return [*loaded, "cello"]
+    # msgspec takes any class for one that it is told about later, and cannot make it.
+    return ["cello", *(library for library in loaded if library == "pydantic")]
+
+
+def owner(annotation: Any) -> Literal["pydantic", "msgspec"] | None:
+    """The library that made a type, or a part of it; None where the application itself did."""
+    annotation, _ = split(annotation)
+    if isinstance(annotation, type) and (library := _library_of(annotation)) is not None:
+        return library
+    return next((made for argument in _inner(annotation) if (made := owner(argument)) is not None), None)
+
+
+def _library_of(kind: type) -> Literal["pydantic", "msgspec"] | None:
+    if hasattr(kind, "__pydantic_validator__") or hasattr(kind, "__pydantic_core_schema__"):
+        return "pydantic"
+    return "msgspec" if hasattr(kind, "__struct_fields__") else None
+
+
+def _has_structure(annotation: Any) -> bool:
+    annotation, _ = split(annotation)
+    return is_structure(annotation) or any(_has_structure(argument) for argument in _inner(annotation))
+
+
+def _inner(annotation: Any) -> tuple[Any, ...]:
+    return tuple(argument for argument in get_args(annotation) if not isinstance(argument, str | int))
+
+
+def _by_pydantic(annotation: Any) -> Read:
+    pydantic = sys.modules["pydantic"]
+    adapter = pydantic.TypeAdapter(annotation)
+    validator = adapter.validator
+    if type(validator).__name__.startswith("Mock"):
+        adapter.rebuild(raise_errors=True)
+        validator = adapter.validator
+    validate = validator.validate_json
+    refusal = pydantic.ValidationError
+
+    def read(document: bytes) -> Any:
+        try:
+            return validate(document)
+        except refusal as error:
+            raise _of_pydantic(document, error) from None
+
+    return read
+
+
+def _of_pydantic(document: bytes, error: Any) -> Exception:
+    from cello._kernel import _json_decode
+
+    value = _json_decode(document)  # what is no JSON is told in the words that it has everywhere
+    if error.error_count() > _COUNTED:
+        return Invalid([Fault(_PLACE, (), f"has {error.error_count()} errors", "too_many_errors")])
+    faults: list[Fault] = []
+    for one in error.errors(include_url=False, include_context=False, include_input=False):
+        if one["type"] == "json_invalid":
+            from cello.errors import MalformedJSON
+
+            return MalformedJSON(f"The body cannot be read as JSON: {one['msg']}.")
+        path = _place_in(value, one["loc"], is_missing=one["type"] == "missing")
+        faults.append(Fault(_PLACE, path, one["msg"], one["type"]))
+    return Invalid(faults)
+
+
+def _place_in(document: Any, location: tuple[str | int, ...], *, is_missing: bool) -> tuple[str | int, ...]:
+    """The place without the words that pydantic puts in it for what a union tried."""
+    path: list[str | int] = []
+    value: Any = document
+    for number, step in enumerate(location):
+        if is_object(value) and step in value:
+            path.append(step)
+            value = value[str(step)]
+        elif is_array(value) and isinstance(step, int) and step < len(value):
+            path.append(step)
+            value = value[step]
+        elif is_missing and number == len(location) - 1:
+            path.append(step)
+    return tuple(path)
+
+
+def _by_msgspec(annotation: Any) -> Read:
+    msgspec = sys.modules["msgspec"]
+    decode = msgspec.json.Decoder(annotation).decode
+    refusal, malformed = msgspec.ValidationError, msgspec.DecodeError
+
+    def read(document: bytes) -> Any:
+        try:
+            return decode(document)
+        except refusal as error:
+            raise Invalid([_of_msgspec(str(error))]) from None
+        except malformed as error:
+            raise _malformed(document, error) from None
+
+    return read
+
+
+def _malformed(document: bytes, error: Exception) -> Exception:
+    from cello._kernel import _json_decode
+    from cello.errors import MalformedJSON
+
+    _json_decode(document)  # what is no JSON is told in the words that it has everywhere
+    return MalformedJSON(f"The body cannot be read as JSON: {error}.")
+
+
+def _of_msgspec(words: str) -> Fault:
+    """The one error that msgspec tells, which says its place at the end: `- at `$.items[0].price``."""
+    import re
+
+    detail, _, place = words.partition(" - at `")
+    place = place.partition("`")[0] if not place.startswith("key") else ""
+    path: list[str | int] = []
+    for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", place):
+        if index == "...":  # any element of an object or a set
+            break
+        path.append(name or int(index))
+    missing = re.match(r"Object missing required field `(.*)`", detail)
+    if missing:
+        return Fault(_PLACE, (*path, missing[1]), "is required", "missing")
+    return Fault(_PLACE, tuple(path), detail, "value_error")
+
+
+def _by_hand(annotation: Any) -> Read:
+    from cello._kernel import _json_decode
+
+    convert = from_json(annotation)
+
+    def read(document: bytes) -> Any:
+        faults: list[Fault] = []
+        value = convert(_json_decode(document), (), faults)
+        if faults:
+            raise Invalid(faults)
+        return value
+
+    return read
+
+
+_READERS: dict[str, Callable[[Any], Read]] = {"pydantic": _by_pydantic, "msgspec": _by_msgspec, "cello": _by_hand}
