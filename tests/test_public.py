@@ -30,9 +30,11 @@ def public_modules() -> list[ModuleType]:
     assert names == [
         "cello.app",
         "cello.background",
+        "cello.blueprint",
         "cello.dependencies",
         "cello.errors",
         "cello.loop",
+        "cello.middleware",
         "cello.params",
         "cello.routing",
         "cello.validation",
@@ -50,7 +52,8 @@ def public_objects() -> Iterator[tuple[str, Any]]:
                 continue
             yield f"{module.__name__}.{name}", value
             if isinstance(value, type):
-                for attribute in vars(value):
+                ours = [kind for kind in value.__mro__ if kind.__module__.startswith("cello")]
+                for attribute in dict.fromkeys(name for kind in ours for name in vars(kind)):
                     if not attribute.startswith("_"):
                         yield f"{module.__name__}.{name}.{attribute}", getattr(value, attribute)
 
@@ -64,7 +67,7 @@ def test_what_a_module_lists_as_public_is_there(name: str) -> None:
 
 
 def test_what_public_modules_list_is_sorted() -> None:
-    assert len(public_modules()) == 9
+    assert len(public_modules()) == 11
     for module in public_modules():
         assert module.__all__ == sorted(module.__all__)
 
@@ -75,11 +78,15 @@ def test_what_cello_exports_is_listed_completely() -> None:
     assert public == {
         "App",
         "BackgroundTasks",
+        "Blueprint",
         "Depends",
         "FormData",
+        "LimitsConfig",
         "ProblemDetails",
         "Request",
         "Response",
+        "ThreadPoolConfig",
+        "TimeoutConfig",
         "UploadedFile",
     }
     assert set(cello.__all__) == public | {"__version__"}

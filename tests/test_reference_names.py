@@ -15,6 +15,7 @@ import cello.background
 import cello.dependencies
 import cello.errors
 import cello.loop
+import cello.middleware
 import cello.params
 import cello.routing
 import cello.validation
@@ -31,12 +32,13 @@ NAMED = [*REFERENCE, *(page for page in GUIDES if page.replace("guides", "refere
 
 #: Whose public names each page describes. Instances stand for their class and for what they have by themselves.
 OWNERS: dict[str, list[Any]] = {
-    "app": [cello.App()],
+    "app": [cello.App(), cello.Blueprint(), cello.LimitsConfig(), cello.ThreadPoolConfig(), cello.TimeoutConfig()],
     "background": [cello.background, cello.background.BackgroundTasks],
     "dependencies": [cello.dependencies, cello.dependencies.Dependency()],
     "errors": [cello.errors, cello.ProblemDetails("about:blank", "", 400), cello.errors.HTTPError(400)],
     "forms": [cello.FormData, cello.UploadedFile, _kernel.UploadPart],
     "loop": [cello.loop, cello.loop.EventLoop],
+    "middleware": [cello.middleware, cello.middleware.Phase],
     "parameters": [cello.params, cello.params.Query()],
     "request": [cello.Request, _kernel.Query, _kernel.Headers],
     "response": [cello.Response, _kernel.ResponseHeaders],
@@ -46,12 +48,25 @@ OWNERS: dict[str, list[Any]] = {
 
 #: The columns that name parameters, by page and head, and whose they are.
 PARAMETERS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("app", "argument of `LimitsConfig`"): cello.LimitsConfig,
+    ("app", "argument of `ThreadPoolConfig`"): cello.ThreadPoolConfig,
+    ("app", "argument of `TimeoutConfig`"): cello.TimeoutConfig,
     ("errors", "argument"): cello.errors.HTTPError,
     ("request", "argument"): cello.Request,
     ("response", "argument of `set_cookie`"): cello.Response.set_cookie,
 }
 #: The heads of columns that name what the page describes.
-NAMES = {"class", "decorator", "exception", "made by", "member", "member of a part", "method", "name"}
+NAMES = {
+    "class",
+    "decorator",
+    "exception",
+    "made by",
+    "member",
+    "member of a blueprint",
+    "member of a part",
+    "method",
+    "name",
+}
 #: The heads of columns that have no names of Python's in them.
 OTHERS = {
     *(
@@ -65,9 +80,19 @@ OTHERS = {
         "handler",
         "in a path",
         "key",
+        "middleware",
         "module",
+        "no route",
+        "option",
+        "page",
+        "`range_header`",
+        "refused",
+        "registered",
+        "returned",
+        "scope",
+        "signal",
+        "status",
     ),
-    *("no route", "option", "page", "`range_header`", "refused", "registered", "returned", "scope", "signal", "status"),
     *("value", "what", "written"),
 }
 
@@ -103,7 +128,7 @@ def test_the_index_has_every_public_name_with_the_page_that_describes_it() -> No
     listed = [(code_spans(module)[0], name, page) for module, names, page in rows for name in code_spans(names)]
     modules = {
         f"cello.{name}": getattr(cello, name)
-        for name in ("background", "dependencies", "errors", "loop", "params", "routing", "validation")
+        for name in ("background", "dependencies", "errors", "loop", "middleware", "params", "routing", "validation")
     }
     modules["cello"] = cello
     names = [(module, name) for module, found in modules.items() for name in found.__all__]

@@ -11,7 +11,7 @@ use cello_kernel::{
     panic_words,
 };
 use http::StatusCode;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::event_loop::errors::ends_process;
 use crate::event_loop::shared::{Shared, now_s};
 use crate::request::Request;
-use crate::response::{Returned, into_response};
+use crate::response::{Response, Returned, into_response};
 use crate::run::{AnswerSender, Run};
 use crate::stream::{self, Stream};
 use crate::waits::Waits;
@@ -32,13 +32,22 @@ const FAILED: &str = "The server failed to answer this request.";
 
 /// How one route's handler is called, settled when the server is made.
 pub(crate) struct Plan {
+    /// The handler, or the outermost of what stands around it.
     pub(crate) function: Py<PyAny>,
+    /// The handler as it was registered.
+    pub(crate) endpoint: Py<PyAny>,
     pub(crate) is_async: bool,
     pub(crate) takes_request: bool,
     /// Its task is cancelled when its client has gone.
     pub(crate) is_cancelled_on_disconnect: bool,
     /// The names of the path's parameters.
     pub(crate) names: Vec<Py<PyString>>,
+    /// Whether the function gives a Response, as what stands around a handler does.
+    pub(crate) gives_response: bool,
+    /// The application that is `request.app`.
+    pub(crate) app: Py<PyAny>,
+    /// What answers in its place where a request is refused; None for the fallback of the path.
+    pub(crate) fallback: Option<RouteId>,
 }
 
 /// Everything of Python's that answering a request needs.
@@ -47,7 +56,8 @@ pub(crate) struct Plan {
 pub(crate) struct Handlers {
     pub(crate) shared: Arc<Shared>,
     pub(crate) plans: Vec<Plan>,
-    pub(crate) app: Py<PyAny>,
+    /// What answers the requests that are refused, by the path they are under: the last of them what no other does.
+    pub(crate) fallbacks: Vec<(String, RouteId)>,
     /// Whose word is taken for who a client is; None where nobody's is.
     pub(crate) proxies: Option<Arc<TrustedProxies>>,
     pub(crate) task_maker: TaskMaker,
@@ -238,14 +248,39 @@ impl Handlers {
         self.plans.get(route).map_or(&[], |plan| &plan.names)
     }
 
-    pub(crate) fn app(&self, py: Python<'_>) -> Py<PyAny> {
-        self.app.clone_ref(py)
+    pub(crate) fn app(&self, py: Python<'_>, exchange: &Exchange) -> Py<PyAny> {
+        self.plan(exchange).app.clone_ref(py)
     }
 
-    /// What answers a request: its route's handler, or the fallback, which is the last.
+    /// What answers a request: its route's handler, or a fallback.
     fn plan(&self, exchange: &Exchange) -> &Plan {
-        let route = if exchange.refusal().is_some() { self.plans.len() - 1 } else { exchange.route };
+        let route = match exchange.refusal() {
+            None => exchange.route,
+            Some(_) => self.fallback(exchange),
+        };
         &self.plans[route]
+    }
+
+    /// The fallback of a route, or of a path.
+    fn fallback(&self, exchange: &Exchange) -> RouteId {
+        let of_route = self.plans.get(exchange.route).and_then(|plan| plan.fallback);
+        let path = exchange.head.uri.path();
+        let is_above =
+            |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let of_path = || self.fallbacks.iter().find(|(prefix, _)| is_above(prefix)).map(|(_, route)| *route);
+        of_route.or_else(of_path).unwrap_or(self.plans.len() - 1)
+    }
+
+    /// What the function that answers a request returned, as an answer.
+    pub(crate) fn returned(&self, exchange: &Exchange, value: &Bound<'_, PyAny>) -> PyResult<Returned> {
+        if self.plan(exchange).gives_response && !value.is_exact_instance_of::<Response>() {
+            return Err(PyTypeError::new_err(format!(
+                "a middleware returned {}, and no Response: it is to return what call_next gave it, or a Response of \
+                 its own",
+                value.get_type().name()?
+            )));
+        }
+        into_response(value)
     }
 
     /// Calls a handler; what it raises, or a panic under it, is answered too.
@@ -306,7 +341,7 @@ impl Handlers {
     /// In debug mode the loop is told how long a handler took, or its first step: those that follow it sees itself.
     fn note_duration(&self, py: Python<'_>, plan: &Plan, took_s: f64) {
         let Some(running) = self.shared.running(py) else { return };
-        let noted = running.event_loop.call_method1(py, intern!(py, "_note_duration"), (&plan.function, took_s));
+        let noted = running.event_loop.call_method1(py, intern!(py, "_note_duration"), (&plan.endpoint, took_s));
         if let Err(error) = noted {
             error.write_unraisable(py, None);
         }
@@ -331,7 +366,7 @@ impl Handlers {
         } else {
             run.call1((&context, function))?
         };
-        match into_response(&returned)? {
+        match self.returned(request.get().exchange(), &returned)? {
             Returned::Whole(answer) if request.get().has_later() => {
                 let request = request.clone().unbind();
                 self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), &context)

@@ -48,7 +48,7 @@ mod _kernel {
     #[pymodule_export]
     use crate::response::headers::ResponseHeaders;
     #[pymodule_export]
-    use crate::server::{BindError, Listener, RouteError, Server};
+    use crate::server::{_path_names, BindError, Listener, RouteError, Server};
 
     /// The version of the distribution.
     #[pymodule_export]

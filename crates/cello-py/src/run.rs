@@ -20,7 +20,7 @@ use crate::coroutine::{self, Step};
 use crate::dispatch::{Handlers, panicked};
 use crate::event_loop::shared::now_s;
 use crate::request::Request;
-use crate::response::{Returned, into_response};
+use crate::response::Returned;
 use crate::stream::{self, Progress, Stream};
 
 pub(crate) type AnswerSender = oneshot::Sender<Answer>;
@@ -258,7 +258,7 @@ impl Run {
         if !self.owes_answer() {
             return Ok(None);
         }
-        match into_response(&returned)? {
+        match self.handlers.returned(self.request().exchange(), &returned)? {
             Returned::Whole(answer) => {
                 self.deliver(answer);
                 Ok(None)

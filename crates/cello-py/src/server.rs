@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cello_kernel::{AccessLog, ErrorForm, Errors, PathError, Pattern, RouteId, RouteSettings, Router, Settings};
+use cello_kernel::{
+    AccessLog, ErrorForm, Errors, Limits, PathError, Pattern, RouteId, RouteSettings, Router, Settings, Timeouts,
+};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -65,6 +67,14 @@ struct Route {
     cancel_on_disconnect: bool,
     /// Of parameters by name, spelled as in a path.
     constraints: Vec<(String, String)>,
+    /// The application that is `request.app`.
+    app: Py<PyAny>,
+    /// The handler as it was registered.
+    endpoint: Py<PyAny>,
+    /// Whether it gives a Response, as what stands around a handler does.
+    gives_response: bool,
+    /// Which of the fallbacks answers a request of this route that is refused; None for that of its path.
+    fallback: Option<RouteId>,
 }
 
 /// What the application and its options choose for the whole server.
@@ -75,17 +85,67 @@ struct Choices {
     error_form: String,
     /// Whether a client that prefers HTML gets errors as pages.
     has_pages: bool,
-    /// Whether the last of the routes is none, but answers what no other does.
-    has_fallback: bool,
+    /// How many of the routes, the last of them, are none: each answers what is refused under its path, the last all
+    /// that is left.
+    fallbacks: usize,
+    limits: Option<ChosenLimits>,
+    timeouts: Option<ChosenTimeouts>,
     /// `ContextVar.set` of the current request, where anybody asks for that.
     set_current: Option<Py<PyAny>>,
+}
+
+/// What a client may cost: a `LimitsConfig`.
+#[derive(FromPyObject)]
+struct ChosenLimits {
+    max_header_size: usize,
+    max_body_size: usize,
+    max_connections: usize,
+}
+
+impl ChosenLimits {
+    fn limits(self) -> Limits {
+        let Self { max_header_size: head_bytes, max_body_size: body_bytes, max_connections: connections } = self;
+        Limits { head_bytes, body_bytes, connections, ..Limits::default() }
+    }
+}
+
+/// How long a client may take, in seconds: a `TimeoutConfig`. What it says of handlers is said of each route.
+#[derive(FromPyObject)]
+struct ChosenTimeouts {
+    read_header_timeout: f64,
+    read_body_timeout: f64,
+    write_timeout: f64,
+    idle_timeout: f64,
+}
+
+impl ChosenTimeouts {
+    fn timeouts(self) -> PyResult<Timeouts> {
+        Ok(Timeouts {
+            head: duration(self.read_header_timeout)?,
+            body: duration(self.read_body_timeout)?,
+            write: duration(self.write_timeout)?,
+            keep_alive: duration(self.idle_timeout)?,
+            ..Timeouts::default()
+        })
+    }
+}
+
+fn duration(seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| PyValueError::new_err(format!("{seconds} seconds are no duration")))
+}
+
+/// The names of the parameters of a path; none where it cannot be one.
+#[pyfunction]
+pub(crate) fn _path_names(path: &str) -> Vec<String> {
+    Pattern::parse(path).map(|pattern| pattern.names().to_vec()).unwrap_or_default()
 }
 
 /// What a server is made of, until it starts.
 struct Prepared {
     router: Router,
     plans: Vec<Plan>,
-    app: Py<PyAny>,
+    fallbacks: Vec<(String, RouteId)>,
     hooks: Hooks,
     set_current: Option<Py<PyAny>>,
     proxies: Option<Arc<cello_kernel::TrustedProxies>>,
@@ -126,52 +186,61 @@ impl Server {
     ///
     /// Errors: RouteError with its words and the index of the route, for a path that cannot be one or is taken.
     #[new]
-    #[pyo3(signature = (event_loop, *, app, routes, hooks, settings))]
+    #[pyo3(signature = (event_loop, *, routes, hooks, settings))]
     fn new(
         py: Python<'_>,
         event_loop: Py<LoopCore>,
-        app: Py<PyAny>,
         routes: Vec<Route>,
         hooks: Hooks,
         settings: Choices,
     ) -> PyResult<Self> {
         let mut router = Router::default();
         let mut plans = Vec::with_capacity(routes.len());
-        let Choices { access_log, trusted_proxies, error_form, has_pages, has_fallback, set_current } = settings;
-        let form = match error_form.as_str() {
+        let form = match settings.error_form.as_str() {
             "problem" => ErrorForm::Problem,
             "legacy" => ErrorForm::Legacy,
-            _ => return Err(PyValueError::new_err(format!("{error_form:?} is no form of errors"))),
+            other => return Err(PyValueError::new_err(format!("{other:?} is no form of errors"))),
         };
+        let Choices { access_log, trusted_proxies, has_pages, set_current, limits, timeouts, .. } = settings;
+        let first_fallback = routes.len().saturating_sub(settings.fallbacks);
         let proxies = trusted_proxies.map(|proxies| proxies.get().shared());
         let access_log = access_log.then_some(AccessLog);
         let mut settings = Settings {
             access_log,
             errors: Errors { form, has_pages },
-            asks_when_refused: has_fallback,
+            asks_when_refused: first_fallback < routes.len(),
+            limits: limits.map(ChosenLimits::limits).unwrap_or_default(),
+            timeouts: timeouts.map(ChosenTimeouts::timeouts).transpose()?.unwrap_or_default(),
             ..Settings::default()
         };
-        let last = routes.len().saturating_sub(1);
+        let mut fallbacks = Vec::new();
         for (index, route) in routes.into_iter().enumerate() {
             let refused = |words: String, other: Option<RouteId>| RouteError::new_err((words, index, other));
-            let names =
-                if has_fallback && index == last { Vec::new() } else { add_route(py, &mut router, &route, refused)? };
+            let names = if index < first_fallback {
+                add_route(py, &mut router, &route, refused)?
+            } else {
+                fallbacks.push((route.path.clone(), index));
+                Vec::new()
+            };
             settings.routes.push(RouteSettings {
                 body_bytes: route.body_limit_bytes,
                 streams_body: route.streams_body,
                 handler_timeout: route.timeout_s.and_then(|timeout_s| Duration::try_from_secs_f64(timeout_s).ok()),
             });
-            let Route { handler: function, is_async, takes_request, cancel_on_disconnect, .. } = route;
             plans.push(Plan {
-                function,
-                is_async,
-                takes_request,
-                is_cancelled_on_disconnect: cancel_on_disconnect,
+                function: route.handler,
+                endpoint: route.endpoint,
+                is_async: route.is_async,
+                takes_request: route.takes_request,
+                gives_response: route.gives_response,
+                is_cancelled_on_disconnect: route.cancel_on_disconnect,
                 names,
+                app: route.app,
+                fallback: route.fallback,
             });
         }
         awaitable::prepare(py)?;
-        let prepared = Prepared { router, plans, app, hooks, set_current, proxies, settings };
+        let prepared = Prepared { router, plans, fallbacks, hooks, set_current, proxies, settings };
         Ok(Self {
             event_loop,
             prepared: Mutex::new(Some(prepared)),
@@ -187,14 +256,14 @@ impl Server {
         let py = listener.py();
         let event_loop = self.event_loop.bind(py);
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Prepared { router, plans, app, hooks, set_current, proxies, settings } =
+        let Prepared { router, plans, fallbacks, hooks, set_current, proxies, settings } =
             prepared.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
         let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let socket = socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))?;
         let handlers = Arc::new(Handlers {
             shared: event_loop.get().shared().clone(),
             plans,
-            app,
+            fallbacks,
             proxies,
             task_maker: TaskMaker::new(event_loop.as_any())?,
             contexts: Contexts::new(py)?,

@@ -422,7 +422,7 @@ impl Request {
     /// Errors: RuntimeError where the request is made by hand without one.
     #[getter]
     fn app(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.server.app(py).ok_or_else(|| {
+        self.server.app(py, &self.exchange).ok_or_else(|| {
             PyRuntimeError::new_err("this request was made without an application: give one, Request(..., app=app)")
         })
     }

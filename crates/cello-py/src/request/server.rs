@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cello_kernel::{Origin, RouteId};
+use cello_kernel::{Exchange, Origin, RouteId};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -34,9 +34,9 @@ impl Server {
         Ok(Self::None(Box::new(Surroundings { app: app.map(Bound::unbind), proxies })))
     }
 
-    pub(super) fn app(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    pub(super) fn app(&self, py: Python<'_>, exchange: &Exchange) -> Option<Py<PyAny>> {
         match self {
-            Self::Running(handlers) => Some(handlers.app(py)),
+            Self::Running(handlers) => Some(handlers.app(py, exchange)),
             Self::None(surroundings) => surroundings.app.as_ref().map(|app| app.clone_ref(py)),
         }
     }

@@ -5,25 +5,37 @@ from typing import TYPE_CHECKING
 from cello._kernel import FormData, Request, Response, UploadedFile, __version__
 from cello._problem import ProblemDetails
 from cello.app import App
+from cello.blueprint import Blueprint
 
 if TYPE_CHECKING:
+    from cello._config import LimitsConfig, ThreadPoolConfig, TimeoutConfig
     from cello.background import BackgroundTasks
     from cello.dependencies import Depends
 
 __all__ = [
     "App",
     "BackgroundTasks",
+    "Blueprint",
     "Depends",
     "FormData",
+    "LimitsConfig",
     "ProblemDetails",
     "Request",
     "Response",
+    "ThreadPoolConfig",
+    "TimeoutConfig",
     "UploadedFile",
     "__version__",
 ]
 
 #: What is imported when it is first asked for: name to module.
-_LAZY = {"BackgroundTasks": "cello.background", "Depends": "cello.dependencies"}
+_LAZY = {
+    "BackgroundTasks": "cello.background",
+    "Depends": "cello.dependencies",
+    "LimitsConfig": "cello._config",
+    "ThreadPoolConfig": "cello._config",
+    "TimeoutConfig": "cello._config",
+}
 
 
 if not TYPE_CHECKING:  # with it, every misspelt name would be one to a type checker

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cello._kernel import Request
 
-__all__ = ["answerer", "break_logger"]
+__all__ = ["answerer", "break_logger", "log_failure"]
 
 _log = logging.getLogger("cello")
 
@@ -42,7 +42,7 @@ def answerer(
                 error = failure
         if isinstance(error, CancelledError) and is_over():
             return respond_with(request, HTTPError(503, "The server is stopping."))
-        told = _log_failure(request, error)
+        told = log_failure(request, error)
         if not debug:
             return respond_with(request, HTTPError(500, failed))
         words = _words(error)
@@ -53,7 +53,7 @@ def answerer(
         return respond_with(request, HTTPError(500, words), [_printable(line) for line in render(told).splitlines()])
 
     def answer_as_asked(request: Request, error: HTTPError) -> Response:
-        told = _log_failure(request, error) if error.status == 500 else None
+        told = log_failure(request, error) if error.status == 500 else None
         if _wants_page(request):
             return _page(request, error, _said(error), told or _tell(error))
         return respond_with(request, error)
@@ -77,6 +77,13 @@ def break_logger(is_over: Callable[[], bool]) -> Callable[[Request, BaseExceptio
         _log.error(words, request.method, request.path, request.request_id, render(_tell(error)))
 
     return log_break
+
+
+def log_failure(request: Request, error: BaseException) -> list[Told | str]:
+    """Tells the log why a request failed."""
+    told = _tell(error)
+    _log.error("%s %s failed (request %s)\n%s", request.method, request.path, request.request_id, render(told))
+    return told
 
 
 def _problem(request: Request, error: HTTPError, trace: list[str] | None = None) -> Response:
@@ -112,12 +119,6 @@ def _page(request: Request, error: BaseException, words: str, told: list[Told | 
 
 def _said(error: HTTPError) -> str:
     return error.title if error.detail is None else error.detail
-
-
-def _log_failure(request: Request, error: BaseException) -> list[Told | str]:
-    told = _tell(error)
-    _log.error("%s %s failed (request %s)\n%s", request.method, request.path, request.request_id, render(told))
-    return told
 
 
 def _tell(error: BaseException) -> list[Told | str]:

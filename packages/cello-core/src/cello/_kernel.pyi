@@ -34,6 +34,7 @@ from typing import (
 from typing_extensions import disjoint_base
 
 from cello._awaitable import AwaitableBytes, AwaitableInt, AwaitableStr
+from cello._config import LimitsConfig, TimeoutConfig
 from cello._form import Files, Size
 from cello._values import Context as RequestContext
 from cello._values import Flag, Text
@@ -65,6 +66,7 @@ __all__ = [
     "_json_encode",
     "_page",
     "_panic",
+    "_path_names",
     "_title",
     "_to_response",
     "_wants_page",
@@ -96,6 +98,9 @@ def _title(status: int) -> str:
 
     Errors: ValueError for a number that is no status.
     """
+
+def _path_names(path: str) -> list[str]:
+    """The names of the parameters of a path; none where it cannot be one."""
 
 def _to_response(value: object) -> Response:
     """What a handler may return, as a Response.
@@ -958,7 +963,11 @@ class _Settings(Protocol):
     @property
     def has_pages(self) -> bool: ...
     @property
-    def has_fallback(self) -> bool: ...
+    def fallbacks(self) -> int: ...
+    @property
+    def limits(self) -> LimitsConfig | None: ...
+    @property
+    def timeouts(self) -> TimeoutConfig | None: ...
     @property
     def set_current(self) -> Callable[[Request], object] | None: ...
 
@@ -983,6 +992,14 @@ class _Route(Protocol):
     def cancel_on_disconnect(self) -> bool: ...
     @property
     def constraints(self) -> Sequence[tuple[str, str]]: ...
+    @property
+    def app(self) -> App: ...
+    @property
+    def endpoint(self) -> Callable[..., object]: ...
+    @property
+    def gives_response(self) -> bool: ...
+    @property
+    def fallback(self) -> int | None: ...
 
 @final
 class Server:
@@ -992,7 +1009,6 @@ class Server:
         cls,
         event_loop: asyncio.AbstractEventLoop,
         *,
-        app: App,
         routes: Sequence[_Route],
         hooks: _Hooks,
         settings: _Settings,

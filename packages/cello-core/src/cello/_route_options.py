@@ -1,49 +1,231 @@
-"""What a route may say beside its path and its methods."""
+"""What a route may say beside its path and its methods.
+
+The options are a registry: whoever provides another one adds it with `provide`, and from then on every decorator takes
+it, every blueprint has it as a default, and its layer stands around the handlers of the routes that have it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+from cello._handler import is_async
+from cello._kernel import _path_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
+    from cello.middleware import Middleware
     from cello.routing import Constraint
 
-__all__ = ["RouteOptions", "check"]
+__all__ = [
+    "OPTIONS",
+    "Option",
+    "RouteDefaults",
+    "RouteOptions",
+    "check",
+    "check_defaults",
+    "merge",
+    "provide",
+    "within",
+]
 
 
-class RouteOptions(TypedDict, total=False):
-    """The options of a route: each decorator of `App` takes them as keywords."""
+class RouteDefaults(TypedDict, total=False):
+    """The options of a blueprint: what its routes have that do not say otherwise."""
 
+    #: What the routes are about, for the document of the interface; those of a blueprint come before a route's own.
+    tags: Sequence[str] | None
+    #: The document of the interface says that the route is not to be used any more.
+    deprecated: bool
+    #: The status of an answer that does not have one of its own: of whatever is no Response and no tuple.
+    status: int | None
     #: What the path's parameters must be, by name, beside what the path itself says.
     constraints: Mapping[str, Constraint] | None
     #: The handler is called when the head is there, and takes the body while it arrives: `request.stream()`.
     stream: bool
     #: Bytes of a body; more is a 413. The default is that of the server, 10 MiB, and with `stream` none.
     body_limit: int | None
+    #: The handler, a `def`, is called in a thread of its own, so that it keeps nobody else waiting.
+    blocking: bool | None
+    #: Seconds until the handler must have answered, else the answer is a 503; by default none.
+    timeout: float | None
+    #: Whether the handler is cancelled when its client leaves; it is by default.
+    cancel_on_disconnect: bool
+    #: Middleware around the handlers alone, the outermost first; that of a blueprint encloses a route's own.
+    middleware: Sequence[Middleware] | None
 
 
-def check(options: RouteOptions, path: str) -> None:
-    """Checks what a decorator was given.
+class RouteOptions(RouteDefaults, total=False):
+    """The options of a route: each decorator of `App` and `Blueprint` takes them as keywords."""
 
-    Errors: TypeError for an option that there is not or of another kind, ValueError for a size that is none.
+    #: A few words on what the route does, for the document of the interface.
+    summary: str | None
+    #: What the route does, for the document of the interface.
+    description: str | None
+
+
+class Option(NamedTuple):
+    """An option that routes may have."""
+
+    #: Raises TypeError or ValueError for a value that cannot be; gets the value, and the words for "body_limit=7 of …".
+    check: Callable[[Any, str], object]
+    #: Makes one value of a blueprint's and a route's; without it the route's own goes before.
+    merge: Callable[[Any, Any], Any] | None = None
+    #: Whether a blueprint may say it of all its routes.
+    is_default: bool = True
+    #: The middleware that a value stands for, the outermost first.
+    layers: Callable[[Any], Sequence[Middleware]] | None = None
+
+
+def provide(name: str, option: Option) -> None:
+    """Adds an option.
+
+    Errors: ValueError where there is one of that name.
     """
-    from collections.abc import Mapping
+    if name in OPTIONS:
+        raise ValueError(f"there is an option {name!r} of routes already")
+    OPTIONS[name] = option
+
+
+def check(options: Mapping[str, object], what: str) -> None:
+    """Checks what a decorator was given; `what` says whose the options are: "the route /users".
+
+    Errors: TypeError for an option that there is not or of another kind, ValueError for a value that cannot be.
+    """
+    for name, value in options.items():
+        option = OPTIONS.get(name)
+        if option is None:
+            raise TypeError(f"{what} has an option {name!r}, which nothing provides: {_hint(name)}")
+        if value is not None:
+            option.check(value, f"{name}={value!r} of {what}")
+
+
+def check_defaults(options: Mapping[str, object], what: str) -> None:
+    """Checks what a blueprint was given.
+
+    Errors: as `check` has, and TypeError for what is said of a single route.
+    """
+    check(options, what)
+    for name in options:
+        if not OPTIONS[name].is_default:
+            raise TypeError(f"{what} has an option {name!r}, which belongs to a single route")
+
+
+def merge(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a route in a blueprint, or of a blueprint in another."""
+    merged = {**outer, **inner}
+    for name in outer.keys() & inner.keys():
+        both = OPTIONS[name].merge
+        if both is not None and outer[name] is not None and inner[name] is not None:
+            merged[name] = both(outer[name], inner[name])
+    return merged
+
+
+def within(outer: Mapping[str, Any], own: Mapping[str, Any], path: str, handler: Callable[..., Any]) -> dict[str, Any]:
+    """The options of a route within what is around it: of their defaults those that can be said of it."""
+    if outer.get("constraints"):
+        names = _path_names(path)
+        outer = {**outer, "constraints": {n: found for n, found in outer["constraints"].items() if n in names}}
+    if outer.get("blocking") and is_async(handler):
+        outer = {**outer, "blocking": False}
+    return merge(outer, own)
+
+
+#: The options that another distribution provides.
+_ELSEWHERE = {"guards": "cello-security"}
+
+
+def _hint(name: str) -> str:
     from difflib import get_close_matches
 
-    known = RouteOptions.__annotations__
-    for name in options:
-        if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
-            raise TypeError(f"the route {path} has an option {name!r}, which nothing provides: {hint}")
-    constraints: object = options.get("constraints")
-    if constraints is not None and not isinstance(constraints, Mapping):
-        raise TypeError(f"constraints={constraints!r} of the route {path} are no mapping of names to constraints")
-    limit: object = options.get("body_limit")
-    if limit is None:
-        return
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        raise TypeError(f"body_limit={limit!r} of the route {path} is no number of bytes")
-    if limit < 0:
-        raise ValueError(f"body_limit={limit!r} of the route {path} is no number of bytes: it is 0 or more")
+    if name in _ELSEWHERE:
+        return f"it comes from {_ELSEWHERE[name]}, which is not installed"
+    close = get_close_matches(name, OPTIONS, 1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(OPTIONS))}"
+
+
+def _flag(value: object, said: str) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{said} is neither True nor False")
+
+
+def _text(value: object, said: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{said} is no str")
+
+
+def _tags(value: object, said: str) -> None:
+    if isinstance(value, str) or not _all(value, str):
+        raise TypeError(f"{said} are no list of str")
+
+
+def _status(value: object, said: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{said} is no status: it is an int")
+    if not 200 <= value <= 599:
+        raise ValueError(f"{said} is no status of an answer: use 200 to 599")
+
+
+def _constraints(value: object, said: str) -> None:
+    from collections.abc import Mapping
+
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{said} are no mapping of names to constraints")
+
+
+def _bytes(value: object, said: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{said} is no number of bytes")
+    if value < 0:
+        raise ValueError(f"{said} is no number of bytes: it is 0 or more")
+
+
+def _seconds(value: object, said: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{said} is no number of seconds")
+    if not 0 < value <= 1e9:  # which refuses what is no number, too
+        raise ValueError(f"{said} is no number of seconds: it is more than 0, and None for no limit")
+
+
+def _middleware(value: object, said: str) -> None:
+    from cello._middleware import checked
+
+    if isinstance(value, str) or not _all(value, object):
+        raise TypeError(f"{said} is no list of middleware")
+    for middleware in value:  # type: ignore[attr-defined]
+        checked(middleware)
+
+
+def _all(value: object, kind: type) -> bool:
+    from collections.abc import Sequence
+
+    return isinstance(value, Sequence) and all(isinstance(item, kind) for item in value)
+
+
+def _joined(outer: Sequence[Any], inner: Sequence[Any]) -> list[Any]:
+    return [*outer, *inner]
+
+
+def _tags_joined(outer: Sequence[str], inner: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*outer, *inner]))
+
+
+def _constraints_joined(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
+    return {**outer, **inner}
+
+
+OPTIONS: dict[str, Option] = {
+    "tags": Option(_tags, _tags_joined),
+    "summary": Option(_text, is_default=False),
+    "description": Option(_text, is_default=False),
+    "deprecated": Option(_flag),
+    "status": Option(_status),
+    "constraints": Option(_constraints, _constraints_joined),
+    "stream": Option(_flag),
+    "body_limit": Option(_bytes),
+    "blocking": Option(_flag),
+    "timeout": Option(_seconds),
+    "cancel_on_disconnect": Option(_flag),
+    "middleware": Option(_middleware, _joined, layers=list),
+}

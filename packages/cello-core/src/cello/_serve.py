@@ -9,11 +9,15 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from cello._compose import compose
+from cello._config import ThreadPoolConfig
 from cello._ending import end
 from cello._failure import answerer, break_logger
-from cello._handler import compose, refused
 from cello._kernel import BindError, Listener, RouteError, Server
+from cello._lifecycle import Life
+from cello._plan import refused
 from cello._slow import SlowSteps
+from cello._threads import Threads
 from cello.errors import StartError
 from cello.loop import EventLoop
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Literal
 
+    from cello._config import LimitsConfig, TimeoutConfig
     from cello._kernel import Request, Response, TrustedProxies
     from cello._options import Options
     from cello.app import App
@@ -50,8 +55,10 @@ class Settings(NamedTuple):
     error_form: Literal["problem", "legacy"]
     #: Whether a client that prefers HTML gets errors as pages.
     has_pages: bool
-    #: Whether the last of the routes is none, but answers what no other does.
-    has_fallback: bool
+    #: How many of the routes, the last of them, are none: they answer what is refused.
+    fallbacks: int
+    limits: LimitsConfig | None
+    timeouts: TimeoutConfig | None
     #: `ContextVar.set` of the current request, where anybody asks for that.
     set_current: Callable[[Request], object] | None
 
@@ -61,7 +68,8 @@ def serve(app: App, options: Options) -> None:
 
     Errors: StartError.
     """
-    plans = compose(app._routes)
+    threads = Threads((app._threadpool or ThreadPoolConfig()).size)
+    plans, fallbacks = compose(app, threads)
     try:
         listener = Listener.bind(options.host, options.port)
     except BindError as error:
@@ -75,7 +83,6 @@ def serve(app: App, options: Options) -> None:
         try:
             server = Server(
                 loop,
-                app=app,
                 routes=plans,
                 hooks=Hooks(
                     answerer(options.debug, over.is_set, app._errors),
@@ -89,19 +96,22 @@ def serve(app: App, options: Options) -> None:
                     trusted_proxies=app._trusted_proxies,
                     error_form=app._errors,
                     has_pages=options.debug,
-                    has_fallback=False,
+                    fallbacks=fallbacks,
+                    limits=app._limits,
+                    timeouts=app._timeouts,
                     set_current=_set_current(),
                 ),
             )
         except RouteError as error:
             raise refused(error, plans) from None
         try:
-            runner.run(_live(app, listener, server, drained, loop))
+            runner.run(_live(Life(app), listener, server, drained, loop))
         finally:
+            threads.close()
             over.set()  # and now the runner cancels what is left
 
 
-async def _live(app: App, listener: Listener, server: Server, drained: asyncio.Event, loop: EventLoop) -> None:
+async def _live(life: Life, listener: Listener, server: Server, drained: asyncio.Event, loop: EventLoop) -> None:
     stopping = asyncio.Event()
     startup = asyncio.current_task()
 
@@ -113,7 +123,7 @@ async def _live(app: App, listener: Listener, server: Server, drained: asyncio.E
     forget_signals = _listen_to_signals(loop, stop)
     try:
         try:
-            await app._emit("startup")
+            await life.start()
         except asyncio.CancelledError:
             if stopping.is_set():
                 return
@@ -128,7 +138,7 @@ async def _live(app: App, listener: Listener, server: Server, drained: asyncio.E
         await drained.wait()
         if left := server.tasks():
             await asyncio.wait(left, timeout=SHUTDOWN_TIMEOUT_S)
-        await app._emit("shutdown")
+        await life.stop()
     finally:
         forget_signals()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from cello._handler import where
+from cello._handler import is_async, where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cello._handler import Plan
+    from cello._plan import Plan
 
 __all__ = ["SlowSteps"]
 
@@ -34,8 +34,8 @@ class SlowSteps:
         plan = self._plans[route]
         advice = (
             "await what it waits for, and give what it computes to asyncio.to_thread()"
-            if plan.is_async
-            else "make it an async def that awaits, or shorter"
+            if is_async(plan.endpoint)
+            else "say blocking=True on its route, or make it an async def that awaits"
         )
         words = "%s %s kept everybody waiting for %.2f s: %s. To mend that, %s. This is said once."
-        _log.warning(words, plan.method, plan.path, took_s, where(plan.handler), advice)
+        _log.warning(words, plan.method, plan.path, took_s, where(plan.endpoint), advice)

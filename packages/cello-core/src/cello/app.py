@@ -1,25 +1,24 @@
-"""The application: routes, life-cycle events, and `run()`."""
+"""The application: its routes, its life, and `run()`."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from cello._handler import Route, where
 from cello._kernel import TrustedProxies
-from cello._methods import method_names
-from cello._route_options import check
-from cello.errors import StartError
+from cello._path import checked_prefix
+from cello._scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
-    from typing import Any, Literal, Self, Unpack
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from typing import Any, Literal, Self
 
-    from cello._route_options import RouteOptions
+    from cello._config import LimitsConfig, ThreadPoolConfig, TimeoutConfig
+    from cello._providers import Providers
+    from cello._route import Route
 
-    type Handler = Callable[..., Any]
-    type Decorator = Callable[[Handler], Handler]
     type Listener = Callable[[], Awaitable[None] | None]
+    type Lifespan = Callable[..., Any]
 
 __all__ = ["App"]
 
@@ -27,76 +26,61 @@ _EVENTS = ("startup", "shutdown")
 _ERROR_FORMS = ("problem", "legacy")
 
 
-class App:
+class App(Scope):
     """A web application.
 
     A handler is a function, `def` or `async def`, that takes the request or nothing. It returns a dict or list (JSON),
-    a str (text), bytes, or a Response.
+    a str (text), bytes, or a Response. An application takes attributes of your own, beside `state`.
 
     Shape: `errors` is "problem" for errors as `application/problem+json` (RFC 9457), "legacy" for the form
-    `{"error": …, "status": …}` that went before it.
-    Errors: ValueError for another form of errors.
+    `{"error": …, "status": …}` that went before it; `lifespan` is what the decorator `lifespan` takes.
+    Errors: ValueError for another form of errors, TypeError for a lifespan that cannot be called.
     """
 
-    def __init__(self, *, errors: Literal["problem", "legacy"] = "problem") -> None:
+    def __init__(self, *, errors: Literal["problem", "legacy"] = "problem", lifespan: Lifespan | None = None) -> None:
+        super().__init__()
         if errors not in _ERROR_FORMS:
             raise ValueError(f"there are no errors of the form {errors!r}: use one of {', '.join(_ERROR_FORMS)}")
         self._errors: Literal["problem", "legacy"] = errors
         #: What the application keeps between requests: any attribute you set.
         self.state = SimpleNamespace()
-        self._routes: list[Route] = []
         self._listeners: dict[str, list[Listener]] = {event: [] for event in _EVENTS}
+        self._lifespans: list[Lifespan] = []
+        #: What is given in place of a dependency, for tests: by function, or by the name of a singleton. Read at start.
+        self.dependency_overrides: dict[Callable[..., Any] | str, Any] = {}
+        self._singletons: dict[str, Any] = {}
+        #: Made at start.
+        self._providers: Providers | None = None
         self._trusted_proxies: TrustedProxies | None = None
+        self._limits: LimitsConfig | None = None
+        self._timeouts: TimeoutConfig | None = None
+        self._threadpool: ThreadPoolConfig | None = None
+        self._body_limit: int | None = None
+        if lifespan is not None:
+            self.lifespan(lifespan)
 
-    def get(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
-        """Answers GET, and HEAD, at `path`; `{name}` in it is a parameter, `{*name}` the rest of the path.
+    @property
+    def routes(self) -> list[Route]:
+        """The routes as they are now, those of blueprints and mounted applications included.
 
-        `{id:int}`, or `constraints={"id": IntConstraint()}`, answers where the parameter is that (`cello.routing`).
+        Shape: each has `method`, `path`, `handler` and `options`, a mapping: those of the route and of the blueprints
+        around it.
         """
-        return self.route(path, methods=["GET"], **options)
+        return [route for route, _ in self._walk("")]
 
-    def post(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
-        """Answers POST at `path`."""
-        return self.route(path, methods=["POST"], **options)
+    def mount(self, path: str, app: App) -> Self:
+        """Adds another application under a path: its routes, with all that stands around them.
 
-    def put(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
-        """Answers PUT at `path`."""
-        return self.route(path, methods=["PUT"], **options)
-
-    def patch(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
-        """Answers PATCH at `path`."""
-        return self.route(path, methods=["PATCH"], **options)
-
-    def delete(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
-        """Answers DELETE at `path`."""
-        return self.route(path, methods=["DELETE"], **options)
-
-    def head(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
-        """Answers HEAD at `path`, in place of the GET handler."""
-        return self.route(path, methods=["HEAD"], **options)
-
-    def options(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
-        """Answers OPTIONS at `path`, in place of the automatic list of methods."""
-        return self.route(path, methods=["OPTIONS"], **options)
-
-    def route(self, path: str, methods: Sequence[str] = ("GET",), **options: Unpack[RouteOptions]) -> Decorator:
-        """Answers each of `methods` at `path`.
-
-        Errors: TypeError where the path is no str, for an option that there is not, and where what is decorated cannot
-        be called; ValueError for methods that cannot be. Anything wrong with the path is told at start.
+        For all requests under the path `request.app` is that application. Its events and lifespans come within those
+        of this one. What concerns the whole server is said by the outermost application.
+        Errors: TypeError for anything else, ValueError for a path that is none and for an application that is around
+        this one. What it says of the server is told at start.
         """
-        if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a decorator without parentheses
-            raise TypeError(f'{path!r} is no path: a route is written with its path, as @app.get("/users")')
-        names = method_names(methods)
-        check(options, path)
-
-        def register(handler: Handler) -> Handler:
-            if not callable(handler):
-                raise TypeError(f"{handler!r} is no handler of {path}: a handler is a function")
-            self._routes.extend(Route(name, path, handler, options) for name in names)
-            return handler
-
-        return register
+        if not isinstance(app, App):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
+            raise TypeError(f"{app!r} is no App: other applications, of ASGI or WSGI, cannot be mounted")
+        prefix = checked_prefix(path, "a mounted application")
+        self._adopt(prefix, app)
+        return self
 
     def on_event(self, event: Literal["startup", "shutdown"]) -> Callable[[Listener], Listener]:
         """Calls the function, `def` or `async def`, before the first request or after the last.
@@ -111,6 +95,79 @@ class App:
             return listener
 
         return register
+
+    def lifespan[Function: Callable[..., Any]](self, function: Function) -> Function:
+        """Enters what the function makes before the first request, and leaves it after the last.
+
+        Shape: a generator function, `def` or `async def`, that yields once, or whatever makes a context manager; it
+        takes the application, or nothing.
+        Errors: TypeError for what cannot be called.
+        """
+        if not callable(function):
+            raise TypeError(f"{function!r} is no lifespan: it is a generator function, or makes a context manager")
+        self._lifespans.append(function)
+        return function
+
+    def register_singleton(self, name: str, value: Any) -> Self:
+        """Has `Depends(name)` give this value, in place of what the name had.
+
+        Errors: TypeError or ValueError for what is no name.
+        """
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
+            raise TypeError(f"{name!r} is no name of a singleton: use a str")
+        if not name:
+            raise ValueError("a singleton has a name")
+        if self._providers is None:
+            self._singletons[name] = value
+        else:
+            self._providers.register(name, value)
+        return self
+
+    def enable_body_limit(self, max_size: int = 10 << 20) -> Self:
+        """Answers 413 to a body of more than `max_size` bytes, on every route that does not say otherwise.
+
+        It holds for forms with files and for bodies that are streamed, too.
+        Errors: TypeError or ValueError for what is no number of bytes.
+        """
+        from cello._config import LimitsConfig
+
+        self._body_limit = LimitsConfig(max_body_size=max_size).max_body_size
+        return self
+
+    def set_limits(self, limits: LimitsConfig) -> Self:
+        """Sets what a client may cost.
+
+        Errors: TypeError for what is no LimitsConfig.
+        """
+        from cello._config import LimitsConfig
+
+        self._limits = _checked(limits, LimitsConfig)
+        if limits.max_body_size != LimitsConfig().max_body_size:
+            self._body_limit = limits.max_body_size
+        return self
+
+    def set_timeouts(self, timeouts: TimeoutConfig) -> Self:
+        """Sets how long a client, or a handler, may take.
+
+        Errors: TypeError for what is no TimeoutConfig.
+        """
+        from cello._config import TimeoutConfig
+
+        self._timeouts = _checked(timeouts, TimeoutConfig)
+        return self
+
+    def set_threadpool(self, threads: ThreadPoolConfig) -> Self:
+        """Sets how many threads there are for the handlers of routes with `blocking=True`.
+
+        Errors: TypeError for what is no ThreadPoolConfig.
+        """
+        from cello._config import ThreadPoolConfig
+
+        self._threadpool = _checked(threads, ThreadPoolConfig)
+        return self
+
+    enable_limits = set_limits
+    enable_timeouts = set_timeouts
 
     def set_trusted_proxies(
         self,
@@ -153,19 +210,22 @@ class App:
 
         _launch.run(self, {"host": host, "port": port, "env": env, "debug": debug, "logs": logs})
 
-    async def _emit(self, event: str) -> None:
-        """Calls the listeners of an event; at shut-down in reverse order, and the others where one fails."""
-        listeners = self._listeners[event]
-        failure: StartError | None = None
-        for listener in listeners if event == "startup" else reversed(listeners):
-            try:
-                awaitable = listener()
-                if awaitable is not None:
-                    await awaitable
-            except Exception as error:
-                failure = failure or StartError(f"the {event} function {where(listener)} failed")
-                failure.__cause__ = failure.__cause__ or error
-                if event == "startup":
-                    break
-        if failure is not None:
-            raise failure
+    @property
+    def _words(self) -> str:
+        return "the application"
+
+    def _defaults(self) -> Mapping[str, Any]:
+        handler_timeout_s = self._timeouts.handler_timeout if self._timeouts else None
+        said = {"body_limit": self._body_limit, "timeout": handler_timeout_s}
+        return {name: value for name, value in said.items() if value is not None}
+
+    def _applications(self) -> list[App]:
+        """This application and those that are mounted in it, each once, the outer ones first."""
+        found = [self, *(scope for scope in self._descendants() if isinstance(scope, App))]
+        return list(dict.fromkeys(found))
+
+
+def _checked[Config](config: Config, kind: type[Config]) -> Config:
+    if not isinstance(config, kind):
+        raise TypeError(f"{config!r} is no {kind.__name__}")
+    return config

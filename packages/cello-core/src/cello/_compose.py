@@ -1,0 +1,135 @@
+"""From an application to plans: how each handler is called is settled here, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cello._around import innermost_app, layers_around, layers_of, layers_of_route
+from cello._fallback import with_fallbacks
+from cello._handler import is_async, where
+from cello._inject import Providers, inject
+from cello._kernel import _path_names
+from cello._layers import Target, chain
+from cello._plan import Plan
+from cello.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cello._layers import Layer
+    from cello._route import Placed, Route
+    from cello._threads import Threads
+    from cello.app import App
+
+__all__ = ["Composed", "compose"]
+
+
+class Composed(NamedTuple):
+    """All plans of an application: those of its routes, and then those that answer requests which are refused."""
+
+    plans: list[Plan]
+    fallbacks: int
+
+
+def compose(app: App, threads: Threads) -> Composed:
+    """Settles how each handler is called, and what its application provides.
+
+    Errors: StartError for a handler with parameters that nothing provides, for a constraint that is none, for
+    middleware that cannot stand where it is to, and for a mounted application that says what only this one can.
+    """
+    for mounted in app._applications()[1:]:
+        _check_mounted(mounted, app)
+    for one in app._applications():
+        one._providers = Providers(one._singletons, one.dependency_overrides)
+    placed = list(app._walk(""))
+    layers: dict[int, list[Layer]] = {}
+    for scope in (app, *app._descendants()):
+        if id(scope) not in layers:
+            layers[id(scope)] = list(layers_of(scope))
+    plans = [_plan(one, layers, threads) for one in placed]
+    return Composed(*with_fallbacks(app, placed, plans, layers))
+
+
+def _plan(placed: Placed, layers: Mapping[int, list[Layer]], threads: Threads) -> Plan:
+    route, scopes = placed
+    words = f"{route.method} {route.path}"
+    app = innermost_app(scopes)
+    target = _target(route, words, app, threads)
+    around_it = [*layers_of_route(route), *layers_around(scopes, layers)]
+    options = route.options
+    streams_body = options.get("stream") or False
+    if streams_body and not is_async(route.handler):
+        raise StartError(
+            f"the handler {where(route.handler)} of {words} is a def, which cannot wait for a body that is "
+            "streamed: make it an async def, or leave stream=True out"
+        )
+    called = chain(target, around_it, route.handler, words)
+    return Plan(
+        method=route.method,
+        path=route.path,
+        handler=called.call,
+        is_async=called.is_async,
+        takes_request=called.takes_request,
+        streams_body=streams_body,
+        body_limit_bytes=options.get("body_limit"),
+        timeout_s=options.get("timeout"),
+        cancel_on_disconnect=options.get("cancel_on_disconnect") is not False,
+        constraints=_constraints(route),
+        app=app,
+        endpoint=route.handler,
+        gives_response=bool(around_it),
+    )
+
+
+def _target(route: Route, words: str, app: App, threads: Threads) -> Target:
+    """The handler with its parameters."""
+    assert app._providers is not None
+    handler = route.handler
+    if route.options.get("blocking"):
+        from inspect import isasyncgenfunction, isgeneratorfunction
+
+        if is_async(handler) or isgeneratorfunction(handler) or isasyncgenfunction(handler):
+            kind = "an async def" if is_async(handler) else "a generator, which is called piece by piece"
+            raise StartError(
+                f"the handler {where(handler)} of {words} is {kind}: blocking=True is for a def that returns, so leave "
+                "it out, or make the handler one"
+            )
+        handler = threads.offloaded(handler)
+    injected = inject(
+        handler,
+        route=words,
+        path_names=_path_names(route.path),
+        providers=app._providers,
+        streams_body=route.options.get("stream") or False,
+    )
+    return Target(*injected, route.options.get("status"))
+
+
+def _constraints(route: Route) -> tuple[tuple[str, str], ...]:
+    given = route.options.get("constraints")
+    if not given:
+        return ()
+    from cello.routing import Constraint
+
+    for name, constraint in given.items():
+        if not isinstance(constraint, Constraint):
+            raise StartError(
+                f"{constraint!r} is no constraint for {name!r} of {route.method} {route.path}: "
+                f"use one of cello.routing, as IntConstraint(): {where(route.handler)}"
+            )
+    return tuple((name, constraint.spelling) for name, constraint in given.items())
+
+
+def _check_mounted(mounted: App, app: App) -> None:
+    said = {
+        "set_limits": mounted._limits,
+        "set_timeouts": mounted._timeouts,
+        "set_threadpool": mounted._threadpool,
+        "set_trusted_proxies": mounted._trusted_proxies,
+        f"errors={mounted._errors!r}": mounted._errors != app._errors,
+    }
+    for name, value in said.items():
+        if value:
+            raise StartError(
+                f"a mounted application says {name}, which is for the whole server: say it of the outer one"
+            )

@@ -1,0 +1,120 @@
+"""What an application says of the whole server: limits, timeouts, threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["LimitsConfig", "ThreadPoolConfig", "TimeoutConfig"]
+
+
+class LimitsConfig:
+    """What a client may cost a worker.
+
+    Units: `max_header_size` is the bytes of a request's head (431), `max_body_size` the bytes of a body (413; of a form
+    with files too, where it is not the default), `max_connections` those open at once (503).
+    Errors: TypeError or ValueError for what is no such number; ValueError for `max_requests_per_connection`: a
+    connection is not closed for having been used, but for being idle.
+    """
+
+    def __init__(
+        self,
+        max_header_size: int = 32 << 10,
+        max_body_size: int = 10 << 20,
+        max_connections: int = 10_000,
+        max_requests_per_connection: None = None,
+    ) -> None:
+        if max_requests_per_connection is not None:
+            raise ValueError(
+                "max_requests_per_connection is not supported: a connection is not closed for having been used, "
+                "TimeoutConfig(idle=...) closes those that are idle"
+            )
+        # The parser's buffer is of that size at least.
+        self.max_header_size = _whole(max_header_size, "max_header_size", 8 << 10, 1 << 30)
+        self.max_body_size = _whole(max_body_size, "max_body_size", 0)
+        self.max_connections = _whole(max_connections, "max_connections", 1)
+        self.max_requests_per_connection = max_requests_per_connection
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+
+class TimeoutConfig:
+    """How long a client, or a handler, may take.
+
+    Units: seconds. `read_header` from a request's first byte to the end of its head (closed), `read_body` between two
+    pieces of a body (408), `write` while the client takes nothing of the answer (closed), `idle` between two requests
+    (closed), `handler` for the handler (503), None for no limit. `keep_alive_timeout`, `response_timeout` and
+    `request_timeout` are other names for `idle`, `write` and `handler`.
+    Errors: TypeError or ValueError for what is no time, and for two names of one.
+    """
+
+    def __init__(
+        self,
+        read_header: float = 10,
+        read_body: float = 30,
+        write: float | None = None,
+        idle: float | None = None,
+        handler: float | None = None,
+        *,
+        request_timeout: float | None = None,
+        response_timeout: float | None = None,
+        keep_alive_timeout: float | None = None,
+    ) -> None:
+        handler = _either("handler", handler, "request_timeout", request_timeout)
+        write = _either("write", write, "response_timeout", response_timeout)
+        idle = _either("idle", idle, "keep_alive_timeout", keep_alive_timeout)
+        self.read_header_timeout = _seconds(read_header, "read_header")
+        self.read_body_timeout = _seconds(read_body, "read_body")
+        self.write_timeout = _seconds(30 if write is None else write, "write")
+        self.idle_timeout = _seconds(75 if idle is None else idle, "idle")
+        self.handler_timeout = None if handler is None else _seconds(handler, "handler")
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+
+class ThreadPoolConfig:
+    """Threads for the handlers of routes with `blocking=True`.
+
+    Units: `size` is the most there are in a worker; they are made when they are needed.
+    Errors: TypeError or ValueError for what is no such number; ValueError for `offload_threshold_ms` and `adaptive`:
+    which handlers run in threads is said by their routes, and nothing moves them.
+    """
+
+    def __init__(self, size: int = 64, offload_threshold_ms: None = None, adaptive: None = None) -> None:
+        for name, value in (("offload_threshold_ms", offload_threshold_ms), ("adaptive", adaptive)):
+            if value is not None:
+                raise ValueError(
+                    f"{name} is not supported: a handler is never moved to a thread by itself, since that would change "
+                    "what it may use; say blocking=True on its route"
+                )
+        self.size = _whole(size, "size", 1)
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+
+def _whole(value: Any, name: str, least: int, most: int = (1 << 63) - 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}={value!r} is no whole number")
+    if not least <= value <= most:
+        raise ValueError(f"{name}={value!r} cannot be: it is {least} or more, and {most} at most")
+    return value
+
+
+def _seconds(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name}={value!r} is no number of seconds")
+    if not 0 < value <= 1e9:  # which refuses what is no number, too
+        raise ValueError(f"{name}={value!r} is no time: it is more than 0 seconds")
+    return float(value)
+
+
+def _either(name: str, value: float | None, alias: str, other: float | None) -> float | None:
+    if value is not None and other is not None:
+        raise TypeError(f"{name} and {alias} are one and the same: give one of them")
+    return other if value is None else value
+
+
+def _repr(config: object) -> str:
+    return f"{type(config).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(config).items())})"

@@ -1,0 +1,157 @@
+"""Middleware as it was added: checked, named, and brought into its order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cello._handler import takes, where
+from cello.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from cello.middleware import Middleware, Phase
+
+__all__ = ["Standing", "checked", "in_order", "standing"]
+
+
+class Standing(NamedTuple):
+    """A middleware and where it is to stand."""
+
+    middleware: Middleware
+    name: str
+    #: None of what was given to `use`: it stands innermost, in the order in which it was given.
+    phase: Phase | None = None
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+def checked(middleware: object) -> Middleware:
+    """The middleware, if it can be one; of a class an instance.
+
+    Errors: TypeError.
+    """
+    made: Any = middleware
+    if isinstance(middleware, type):
+        if not takes(middleware, 0):
+            raise TypeError(f"{middleware.__name__} cannot be made without arguments: give an instance of it")
+        made = middleware()
+    if not callable(made):
+        raise TypeError(f"{made!r} is no middleware: it is a function (request, call_next), or has such a __call__")
+    if not takes(made, 2):
+        raise TypeError(f"{where(made)} is no middleware: it is to take (request, call_next)")
+    found: Middleware = made
+    return found
+
+
+def standing(
+    middleware: object, name: str | None, phase: Phase | None, before: str | Iterable[str], after: str | Iterable[str]
+) -> Standing:
+    """A middleware as it was added.
+
+    Errors: TypeError for what is no middleware, phase or name.
+    """
+    from cello.middleware import Phase
+
+    found = checked(middleware)
+    if phase is not None and not isinstance(phase, Phase):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
+        raise TypeError(
+            f"phase={phase!r} is no phase: use one of {', '.join(f'Phase.{phase.name}' for phase in Phase)}"
+        )
+    own: object = getattr(found, "__name__", type(found).__name__) if name is None else name
+    if not isinstance(own, str) or not own or own.startswith("?"):
+        raise TypeError(f"name={own!r} is no name of a middleware: use a str")
+    return Standing(found, own, phase, _names(before), _names(after))
+
+
+def in_order(added: Sequence[Standing], scope: str) -> list[Middleware]:
+    """The middleware of an application or a blueprint, the outermost first.
+
+    Errors: StartError where it cannot stand as it asks to, which says why.
+    """
+    used = [one for one in added if one.phase is None]
+    phased = {one.name: one for one in added if one.phase is not None}
+    if len(phased) + len(used) < len(added):
+        taken = [one.name for one in added if one.phase is not None]
+        twice = next(name for name in taken if taken.count(name) > 1)
+        raise StartError(f"{scope} has two middleware of the name {twice!r}: add one of them with a name= of its own")
+    inner: dict[str, set[str]] = {name: set() for name in phased}  # who stands right further in, by name
+    known = set(phased) | {one.name for one in used}
+    for one in phased.values():
+        for words, names in (("before", one.before), ("after", one.after)):
+            for name in names:
+                other = phased.get(name.removeprefix("?"))
+                if other is None:
+                    _look_up(one, words, name, known, scope)
+                    continue
+                outer, further_in = (one, other) if words == "before" else (other, one)
+                _check_phases(one, words, outer, further_in, scope)
+                inner[outer.name].add(further_in.name)
+    return [*(phased[name].middleware for name in _sorted(phased, inner, scope)), *(one.middleware for one in used)]
+
+
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given)
+    for name in names:
+        if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
+            raise TypeError(f"{name!r} is no name of a middleware: use a str")
+    return names
+
+
+def _look_up(one: Standing, words: str, name: str, known: set[str], scope: str) -> None:
+    if name.startswith("?") and name[1:] not in known:
+        return
+    if (used := name.removeprefix("?")) in known:
+        if words == "before":
+            return
+        raise StartError(
+            f"the middleware {one.name!r} of {scope} asks to stand after {used!r}, which was given to use() and so "
+            "stands innermost: give it to add_middleware() instead"
+        )
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known - {one.name}, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f'write "?{name}" if it need not be there'
+    raise StartError(
+        f"the middleware {one.name!r} of {scope} asks to stand {words} {name!r}, which is not there: {hint}"
+    )
+
+
+def _check_phases(one: Standing, words: str, outer: Standing, inner: Standing, scope: str) -> None:
+    if outer.phase is None or inner.phase is None or outer.phase <= inner.phase:
+        return
+    other = inner if one is outer else outer
+    raise StartError(
+        f"the middleware {one.name!r} of {scope} asks to stand {words} {other.name!r}, but every middleware of "
+        f"{inner.phase.name} stands before those of {outer.phase.name}, and {inner.name!r} is {inner.phase.name}, "
+        f"{outer.name!r} {outer.phase.name}"
+    )
+
+
+def _sorted(phased: dict[str, Standing], inner: dict[str, set[str]], scope: str) -> list[str]:
+    """Each name after all that are to stand outside of it; those that may stand anywhere by phase, then by name."""
+    waits_for = {name: {outer for outer in phased if name in inner[outer]} for name in phased}
+    order: list[str] = []
+    left = sorted(phased, key=lambda name: (phased[name].phase or 0, name))
+    while left:
+        first = phased[left[0]].phase
+        free = next((name for name in left if phased[name].phase == first and not waits_for[name] - set(order)), None)
+        if free is None:
+            raise StartError(f"the middleware of {scope} cannot be put in order: {_circle(left, waits_for)}")
+        order.append(free)
+        left.remove(free)
+    return order
+
+
+def _circle(left: Sequence[str], waits_for: dict[str, set[str]]) -> str:
+    from itertools import pairwise
+
+    path = [left[0]]
+    stuck = set(left)
+    while True:
+        outer = min(name for name in waits_for[path[-1]] if name in stuck)
+        if outer in path:
+            circle = [*path[path.index(outer) :], outer]
+            return ", ".join(f"{outer!r} stands before {name!r}" for name, outer in pairwise(circle))
+        path.append(outer)

@@ -1,0 +1,23 @@
+"""What handlers return, as layers around them see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cello._kernel import Response, _to_response
+
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["to_response", "with_status"]
+
+
+def to_response(value: Any, status: int | None = None) -> Response:
+    """A Response of what was returned, of that status where the value has none of its own."""
+    return _to_response(value if status is None else with_status(value, status))
+
+
+def with_status(value: Any, status: int) -> Any:
+    """The value with a status, where it has none of its own: a Response has one, and so has a tuple."""
+    kind = type(value)
+    return value if kind is Response or kind is tuple or hasattr(kind, "to_response") else (value, status)

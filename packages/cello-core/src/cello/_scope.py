@@ -1,0 +1,208 @@
+"""What applications and blueprints have in common: routes, and what stands around them."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from cello._hooks import hook
+from cello._methods import method_names
+from cello._path import join
+from cello._route import Placed, Route
+from cello._route_options import check, merge, within
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Self, Unpack
+
+    from cello._hooks import Hook
+    from cello._kernel import Request
+    from cello._middleware import Standing
+    from cello._route_options import RouteOptions
+    from cello.blueprint import Blueprint
+    from cello.middleware import Middleware, Phase
+
+    type Handler = Callable[..., Any]
+    type Decorator = Callable[[Handler], Handler]
+    type Answer = Callable[[Request, Any], Any]
+
+__all__ = ["Scope"]
+
+
+class Scope:
+    """Routes, blueprints, and what stands around the handlers of all of them."""
+
+    def __init__(self) -> None:
+        self._routes: list[Route] = []
+        #: Blueprints and applications, each with its prefix.
+        self._children: list[tuple[str, Scope]] = []
+        self._middleware: list[Standing] = []
+        self._answers: dict[type[Exception] | int, Answer] = {}
+        self._before: list[Hook] = []
+        self._after: list[Hook] = []
+
+    def get(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+        """Answers GET, and HEAD, at `path`; `{name}` in it is a parameter, `{*name}` the rest of the path.
+
+        `{id:int}`, or `constraints={"id": IntConstraint()}`, answers where the parameter is that (`cello.routing`).
+        """
+        return self.route(path, methods=["GET"], **options)
+
+    def post(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+        """Answers POST at `path`."""
+        return self.route(path, methods=["POST"], **options)
+
+    def put(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+        """Answers PUT at `path`."""
+        return self.route(path, methods=["PUT"], **options)
+
+    def patch(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+        """Answers PATCH at `path`."""
+        return self.route(path, methods=["PATCH"], **options)
+
+    def delete(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+        """Answers DELETE at `path`."""
+        return self.route(path, methods=["DELETE"], **options)
+
+    def head(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+        """Answers HEAD at `path`, in place of the GET handler."""
+        return self.route(path, methods=["HEAD"], **options)
+
+    def options(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+        """Answers OPTIONS at `path`, in place of the automatic list of methods."""
+        return self.route(path, methods=["OPTIONS"], **options)
+
+    def route(self, path: str, methods: Sequence[str] = ("GET",), **options: Unpack[RouteOptions]) -> Decorator:
+        """Answers each of `methods` at `path`.
+
+        Errors: TypeError where the path is no str, for an option that there is not, and where what is decorated cannot
+        be called; ValueError for methods that cannot be. Anything wrong with the path is told at start.
+        """
+        if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a decorator without parentheses
+            raise TypeError(f'{path!r} is no path: a route is written with its path, as @app.get("/users")')
+        self._check_path(path)
+        names = method_names(methods)
+        check(options, f"the route {path}")
+
+        def register(handler: Handler) -> Handler:
+            if not callable(handler):
+                raise TypeError(f"{handler!r} is no handler of {path}: a handler is a function")
+            self._routes.extend(Route(name, path, handler, options) for name in names)
+            return handler
+
+        return register
+
+    def register_blueprint(self, blueprint: Blueprint) -> Self:
+        """Adds a blueprint's routes, those it has by now and those it gets before the start, under its prefix.
+
+        Errors: TypeError for anything else, ValueError for a blueprint that is around this one.
+        """
+        from cello.blueprint import Blueprint
+
+        if not isinstance(blueprint, Blueprint):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
+            raise TypeError(f"{blueprint!r} is no blueprint: make one with Blueprint(prefix)")
+        self._adopt(blueprint.prefix, blueprint)
+        return self
+
+    def use(self, middleware: Middleware | type) -> Self:
+        """Adds a middleware within those of `add_middleware`; of several the first is the outermost.
+
+        Of a class an instance is made.
+        Errors: TypeError for what is no middleware.
+        """
+        from cello._middleware import standing
+
+        self._middleware.append(standing(middleware, None, None, (), ()))
+        return self
+
+    def add_middleware(
+        self,
+        middleware: Middleware | type,
+        phase: Phase | None = None,
+        before: str | Iterable[str] = (),
+        after: str | Iterable[str] = (),
+        name: str | None = None,
+    ) -> Self:
+        """Adds a middleware in its place, whenever it is added: by phase, then before and after others, then by name.
+
+        Shape: `phase` is Phase.TRANSFORM unless it is given; `before` and `after` are names, "?name" of one that need
+        not be there; `name` is that of the function or class unless it is given.
+        Errors: TypeError for what is no middleware. What contradicts itself is told at start.
+        """
+        from cello._middleware import standing
+        from cello.middleware import Phase
+
+        phase = Phase.TRANSFORM if phase is None else phase
+        self._middleware.append(standing(middleware, name, phase, before, after))
+        return self
+
+    def exception_handler(self, exception: type[Exception] | int) -> Callable[[Answer], Answer]:
+        """Answers with the function, `def` or `async def` of `(request, exc)`, where that is raised.
+
+        Shape: `exception` is a class, or the status of an error. It returns what a handler may; what has no status of
+        its own gets the exception's, 500 where it has none.
+        Errors: TypeError for what is no exception or no such function, ValueError for a status that is no error's.
+        """
+        from cello._answers import checked_answer, checked_subject
+
+        subject = checked_subject(exception)
+
+        def register(function: Answer) -> Answer:
+            self._answers[subject] = checked_answer(function)
+            return function
+
+        return register
+
+    def before_request[Function: Callable[[Request], Awaitable[Any] | Any]](self, function: Function) -> Function:
+        """Calls the function, `def` or `async def`, with each request before its handler.
+
+        What it returns, unless that is None, is the answer, and the handler is not called.
+
+        Errors: TypeError for what is no such function.
+        """
+        self._before.append(hook(function, "before_request", "request"))
+        return function
+
+    def after_request[Function: Callable[[Request, Any], Awaitable[Any] | Any]](self, function: Function) -> Function:
+        """Calls the function, `def` or `async def`, with each request and its Response.
+
+        What it returns, unless that is None, is the answer in place of the Response. The last that was given is called
+        first. None is called where an exception passes that no exception handler answers for.
+        Errors: TypeError for what is no such function.
+        """
+        self._after.insert(0, hook(function, "after_request", "request", "response"))
+        return function
+
+    @property
+    def _words(self) -> str:
+        """What it is called in a message."""
+        raise NotImplementedError
+
+    def _defaults(self) -> Mapping[str, Any]:
+        """The options that routes have that do not say otherwise."""
+        return {}
+
+    def _check_path(self, path: str) -> None:
+        """Checks the path of a route, where it is not checked at start."""
+
+    def _adopt(self, prefix: str, child: Scope) -> None:
+        if child is self or self in child._descendants():
+            raise ValueError(f"{child._words} is around {self._words}: it cannot be in it, too")
+        self._children.append((prefix, child))
+
+    def _descendants(self) -> Iterator[Scope]:
+        for _, child in self._children:
+            yield child
+            yield from child._descendants()
+
+    def _walk(
+        self, prefix: str, outer: tuple[Scope, ...] = (), options: Mapping[str, Any] = MappingProxyType({})
+    ) -> Iterator[Placed]:
+        """All routes with their whole paths, all their options, and what is around them."""
+        options = merge(options, self._defaults())
+        scopes = (*outer, self)
+        for method, path, handler, own in self._routes:
+            path = join(prefix, path)
+            yield Placed(Route(method, path, handler, within(options, own, path, handler)), scopes)
+        for child_prefix, child in self._children:
+            yield from child._walk(prefix + child_prefix, scopes, options)
