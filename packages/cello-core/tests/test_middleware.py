@@ -274,21 +274,38 @@ def test_requests_that_are_refused_pass_the_applications_middleware_too(serve: S
             except Exception as error:
                 print(type(error).__name__, flush=True)
                 raise
-            response.headers["x-watched"] = "yes"
+            response.headers["x-watched"] = str(response.status)
             return response
 
         @app.post("/small", body_limit=4)
         def small(): ...
 
+        @app.get("/number")
+        def number(page: int): ...
+
+        @app.get("/fails")
+        def fails():
+            raise ValueError("no answer yet")
+
         app.run()
         """
     )
-    assert server.get("/nothing").json()["detail"] == "No route has this path."
+    nothing = server.get("/nothing")
+    assert (nothing.status, nothing.json()["detail"]) == (404, "No route has this path.")
+    assert nothing.headers["content-type"] == "application/problem+json"
     refused = server.get("/small")
     assert (refused.status, refused.headers["allow"]) == (405, "OPTIONS, POST")
-    assert server.post("/small", b"12345").status == 413
-    assert server.request("OPTIONS", "/small").headers["x-watched"] == "yes"
-    assert [server.next_line() for _ in range(3)] == ["NotFound", "MethodNotAllowed", "PayloadTooLarge"]
+    answers = (
+        nothing,
+        refused,
+        server.post("/small", b"12345"),
+        server.request("OPTIONS", "/small"),
+        server.get("/number"),
+    )
+    assert [answer.headers["x-watched"] for answer in answers] == ["404", "405", "413", "204", "422"]
+    assert [answer.status for answer in answers] == [404, 405, 413, 204, 422]
+    assert server.get("/fails").status == 500
+    assert server.next_line() == "ValueError"
 
 
 SYNC = """
@@ -569,11 +586,13 @@ def test_at_most_three_frames_stand_above_a_handler_with_hooks_and_exception_han
 @pytest.mark.parametrize(
     ("kind", "path"), [("middleware", "/def"), ("middleware", "/async"), ("instances", "/async"), ("def", "/def")]
 )
-def test_ten_layers_are_ten_frames_and_one_that_makes_the_response(serve: Serve, kind: str, path: str) -> None:
+def test_ten_layers_are_ten_frames_beside_those_that_make_the_response_and_answer_for_errors(
+    serve: Serve, kind: str, path: str
+) -> None:
     frames = serve(FRAMES, kind).get(path).json()
     name = {"middleware": "layer", "instances": "Instance.__call__", "def": "sync_layer"}[kind]
     assert frames.count(name) == 10
-    assert len(frames) == 11
+    assert len(frames) == 12
 
 
 def test_a_partial_is_a_middleware_too(serve: Serve) -> None:

@@ -32,14 +32,20 @@ class Found(NamedTuple):
 class Answers:
     """The exception handlers of a scope, by what they answer for."""
 
-    def __init__(self, functions: Mapping[type[Exception] | int, Callable[[Request, Any], Any]]) -> None:
+    def __init__(
+        self,
+        functions: Mapping[type[Exception] | int, Callable[[Request, Any], Any]],
+        tell: Callable[[Request, Any], Response] | None = None,
+    ) -> None:
+        #: Answers for an HTTPError that nobody else answers for.
+        self._tell = None if tell is None else Found(tell, is_async=False, is_last_resort=False)
         self._found = {
             subject: Found(function, is_async(function), subject in (Exception, 500))
             for subject, function in functions.items()
         }
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return bool(self._found) or self._tell is not None
 
     def first_async(self) -> Callable[..., Any] | None:
         """One that is an `async def`, if there is any."""
@@ -51,15 +57,15 @@ class Answers:
         A status goes between the framework's class for it and HTTPError; 500 is for whatever nobody else answers for.
         """
         found = self._found
-        if getattr(error, _RAISED_BY, None) is self:
-            return None
         is_http = isinstance(error, HTTPError)
+        if getattr(error, _RAISED_BY, None) is self:
+            return self._tell if is_http else None
         for kind in type(error).__mro__:
             if kind is HTTPError and error.status in found:  # type: ignore[attr-defined]
                 return found[error.status]  # type: ignore[attr-defined]
             if kind in found:
                 return found[kind]
-        return None if is_http else found.get(500)
+        return self._tell if is_http else found.get(500)
 
     def answer(self, found: Found, request: Request, error: Exception) -> Response:
         """Has an exception handler answer that is a `def`."""

@@ -10,8 +10,10 @@ from cello._middleware import in_order
 from cello._route_options import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
 
+    from cello._kernel import Request, Response
     from cello._layers import Layer
     from cello._route import Route
     from cello._scope import Scope
@@ -27,17 +29,22 @@ def layers_of_route(route: Route) -> Iterator[Layer]:
     return map(of_middleware, reversed(found))
 
 
-def layers_of(scope: Scope) -> Iterator[Layer]:
+def layers_of(scope: Scope, tell: Callable[[Request, Any], Response] | None = None) -> Iterator[Layer]:
     """The layers of an application or a blueprint, the innermost first.
 
     Exception handlers stand within the middleware, so that it sees responses; what the middleware itself raises comes
-    to them, too.
+    to them, too. For the same reason an application's middleware is given the answer that `tell` has for an HTTPError
+    which nobody handles, and not the exception.
     """
-    answers, middleware = Answers(scope._answers), in_order(scope._middleware, scope._words)
+    from cello.app import App
+
+    middleware = in_order(scope._middleware, scope._words)
+    sees_responses = isinstance(scope, App) and bool(middleware or scope._after)
+    answers = Answers(scope._answers, tell if sees_responses else None)
     if answers or scope._before or scope._after:
         yield around(answers, scope._before, scope._after)
     yield from map(of_middleware, reversed(middleware))
-    if answers and (middleware or scope._after):
+    if scope._answers and (middleware or scope._after):
         yield around(answers, (), ())
 
 

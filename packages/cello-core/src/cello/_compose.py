@@ -14,8 +14,10 @@ from cello._plan import Plan
 from cello.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
+    from cello._kernel import Request, Response
     from cello._layers import Layer
     from cello._route import Placed, Route
     from cello._threads import Threads
@@ -31,8 +33,10 @@ class Composed(NamedTuple):
     fallbacks: int
 
 
-def compose(app: App, threads: Threads) -> Composed:
+def compose(app: App, threads: Threads, tell: Callable[[Request, Any], Response] | None = None) -> Composed:
     """Settles how each handler is called, and what its application provides.
+
+    `tell` answers for an HTTPError that no exception handler answers for.
 
     Errors: StartError for a handler with parameters that nothing provides, for a constraint that is none, for
     middleware that cannot stand where it is to, and for a mounted application that says what only this one can.
@@ -45,7 +49,7 @@ def compose(app: App, threads: Threads) -> Composed:
     layers: dict[int, list[Layer]] = {}
     for scope in (app, *app._descendants()):
         if id(scope) not in layers:
-            layers[id(scope)] = list(layers_of(scope))
+            layers[id(scope)] = list(layers_of(scope, tell))
     plans = [_plan(one, layers, threads) for one in placed]
     return Composed(*with_fallbacks(app, placed, plans, layers))
 

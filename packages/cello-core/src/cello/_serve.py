@@ -69,13 +69,14 @@ def serve(app: App, options: Options) -> None:
     Errors: StartError.
     """
     threads = Threads((app._threadpool or ThreadPoolConfig()).size)
-    plans, fallbacks = compose(app, threads)
+    over = threading.Event()
+    answer = answerer(options.debug, over.is_set, app._errors)
+    plans, fallbacks = compose(app, threads, answer)
     try:
         listener = Listener.bind(options.host, options.port)
     except BindError as error:
         raise StartError(str(error)) from None
     _raise_descriptor_limit()
-    over = threading.Event()
     drained = asyncio.Event()
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
@@ -85,7 +86,7 @@ def serve(app: App, options: Options) -> None:
                 loop,
                 routes=plans,
                 hooks=Hooks(
-                    answerer(options.debug, over.is_set, app._errors),
+                    answer,
                     end,
                     SlowSteps(plans).note,
                     break_logger(over.is_set),
