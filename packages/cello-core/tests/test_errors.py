@@ -198,7 +198,7 @@ def test_an_error_brings_the_header_fields_that_belong_to_its_status(
     serve: Serve, error: str, fields: dict[str, str]
 ) -> None:
     reply = raising(serve, error).get("/")
-    assert reply.status == eval(error, vars(errors)).status
+    assert reply.status == eval(error, errors.__dict__).status
     assert fields.items() <= reply.headers.items()
     assert "detail" not in reply.json()
 
@@ -249,7 +249,7 @@ def test_unprocessable_content_points_at_what_is_wrong(serve: Serve) -> None:
 )
 def test_an_error_that_cannot_be_sent_is_refused_where_it_is_made(make: str, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=re.escape(words)) as caught:
-        eval(make, vars(errors))
+        eval(make, errors.__dict__)
     assert caught.type is kind
 
 
@@ -399,7 +399,7 @@ def test_outside_debug_a_client_learns_nothing_of_an_exception(serve: Serve, for
 def test_exceptions_of_any_shape_are_told_within_bounds() -> None:
     nested: Exception = ValueError("innermost")
     for _ in range(500):
-        nested = ExceptionGroup("g", [nested])
+        nested = ExceptionGroup[Exception]("g", [nested])
     assert len(fold(nested).splitlines()) < 50
     wide = fold(ExceptionGroup("g", [ValueError(str(number)) for number in range(10_000)])).splitlines()
     assert wide[-1] == "  … 9990 more exceptions"
@@ -418,8 +418,10 @@ def test_exceptions_of_any_shape_are_told_within_bounds() -> None:
 # --- pages, in debug
 
 
-HARMLESS = {"html", "head", "meta", "title", "style", "body", "main", "header", "footer", "section", "p", "h1", "h2"}
-HARMLESS |= {"code", "pre", "span", "mark", "table", "tr", "th", "td"}
+HARMLESS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "header", "footer", "section", "p", "h1", "h2"),
+    *("code", "pre", "span", "mark", "table", "tr", "th", "td"),
+}
 
 
 class Elements(HTMLParser):

@@ -18,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from serving import Serve, Server
 
 MIB = 1 << 20
@@ -317,7 +319,12 @@ def test_what_cannot_be_sent_is_the_error_that_opening_it_is(tmp_path: Path) -> 
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     listening = tmp_path / "socket"
-    for make in (Response.file, Response.sendfile, lambda path: Response.file_range(path, None)):
+    kinds: list[Callable[[str | Path], Response]] = [
+        Response.file,
+        Response.sendfile,
+        lambda path: Response.file_range(path, None),
+    ]
+    for make in kinds:
         with pytest.raises(FileNotFoundError) as missing:
             make(tmp_path / "missing")
         assert missing.value.filename == str(tmp_path / "missing")

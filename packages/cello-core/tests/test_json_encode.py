@@ -8,14 +8,15 @@ import math
 import re
 import subprocess
 import sys
-from collections import ChainMap, OrderedDict, defaultdict, namedtuple
+from collections import ChainMap, OrderedDict, defaultdict
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, StrEnum
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,9 @@ from cello import Response
 from cello._kernel import _json_decode, _json_encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_DEPTH = 128
 
@@ -57,7 +61,11 @@ class Colour(Enum):
 Count = IntEnum("Count", {"ONE": 1})
 Fruit = StrEnum("Fruit", {"PLUM": "plum"})
 Bits = Flag("Bits", {"A": 1, "B": 2})
-Pair = namedtuple("Pair", "x y")
+
+
+class Pair(NamedTuple):
+    x: int
+    y: int
 
 
 class Moment(datetime):
@@ -125,7 +133,7 @@ def test_a_value_is_written(value: Any, written: str) -> None:
 
 
 def test_an_ordered_dict_keeps_its_own_order() -> None:
-    ordered = OrderedDict(a=1, b=2)
+    ordered = OrderedDict[str, int](a=1, b=2)
     ordered.move_to_end("a")
     assert _json_encode(ordered) == b'{"b":2,"a":1}'
 
@@ -180,7 +188,8 @@ def test_a_kind_that_is_text_is_written_the_same_as_value_and_as_key(value: Any,
 def test_what_is_text_is_python_s_own_text_and_read_back_exactly(value: Any) -> None:
     text = json.loads(_json_encode(value))
     assert text == (value.isoformat() if hasattr(value, "isoformat") else str(value))
-    read = getattr(type(value), "fromisoformat", type(value))
+    kind = cast("Any", type(value))
+    read = getattr(kind, "fromisoformat", kind)
     assert repr(read(text).as_tuple() if isinstance(value, Decimal) else str(read(text))) == repr(
         value.as_tuple() if isinstance(value, Decimal) else str(value)
     )
@@ -370,7 +379,7 @@ def test_a_key_with_half_a_surrogate_pair_is_refused() -> None:
         (iter([1]), "a value of type list_iterator has no JSON form: make it a list"),
         ((n for n in [1]), "a value of type generator has no JSON form: make it a list"),
         (ChainMap({"a": 1}), "a value of type collections.ChainMap has no JSON form: make it a dict"),
-        (MappingProxyType({}), "a value of type mappingproxy has no JSON form: make it a dict"),
+        (MappingProxyType[str, int]({}), "a value of type mappingproxy has no JSON form: make it a dict"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -403,25 +412,24 @@ def test_an_integer_of_more_digits_than_python_prints_is_refused() -> None:
 # --- nesting and cycles
 
 
-def deep(depth: int, wrap: Any, innermost: Any) -> Any:
+def deep(depth: int, wrap: Callable[[Any], Any], innermost: Any) -> Any:
     value = innermost
     for _ in range(depth):
         value = wrap(value)
     return value
 
 
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda inner: [inner],
-        lambda inner: (inner,),
-        lambda inner: {"a": inner},
-        Point,
-        lambda inner: OrderedDict(a=inner),
-    ],
-    ids=["list", "tuple", "dict", "dataclass", "OrderedDict"],
-)
-def test_nesting_is_written_to_the_limit_and_refused_past_it(wrap: Any) -> None:
+WRAPS: dict[str, Callable[[Any], Any]] = {
+    "list": lambda inner: [inner],
+    "tuple": lambda inner: (inner,),
+    "dict": lambda inner: {"a": inner},
+    "dataclass": Point,
+    "OrderedDict": lambda inner: OrderedDict[str, Any](a=inner),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS.keys())
+def test_nesting_is_written_to_the_limit_and_refused_past_it(wrap: Callable[[Any], Any]) -> None:
     assert _json_encode(deep(MAX_DEPTH, wrap, Fruit.PLUM))
     for depth in (MAX_DEPTH + 1, 5000):
         with pytest.raises(ValueError, match=r"^\$.*…[^…]*: this nests deeper than 128 levels$"):
@@ -484,7 +492,7 @@ def test_an_enum_whose_value_is_itself_ends_too() -> None:
 # --- what runs meanwhile
 
 
-def meddling(meddle: Any) -> Any:
+def meddling(meddle: Callable[[], object]) -> Any:
     """A value that does something while it is written."""
 
     class Meddler(Enum):
@@ -503,17 +511,21 @@ def exchanged(mapping: dict[str, Any]) -> None:
     mapping["other"] = 1
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda mapping: mapping.update(new=1),
-        lambda mapping: mapping.clear(),
-        exchanged,
-        lambda mapping: [mapping.pop("last"), mapping.update(other=1)],
-    ],
-    ids=["grown", "cleared", "a key for another", "the last for another"],
-)
-def test_a_dict_that_changes_while_it_is_written_is_refused(change: Any) -> None:
+def exchanged_last(mapping: dict[str, Any]) -> None:
+    del mapping["last"]
+    mapping["other"] = 1
+
+
+CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "grown": lambda mapping: mapping.update(new=1),
+    "cleared": lambda mapping: mapping.clear(),
+    "a key for another": exchanged,
+    "the last for another": exchanged_last,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_dict_that_changes_while_it_is_written_is_refused(change: Callable[[dict[str, Any]], object]) -> None:
     mapping: dict[str, Any] = {"first": 0}
     mapping["meddler"] = meddling(lambda: change(mapping))
     mapping["last"] = 2
@@ -527,9 +539,10 @@ def test_a_dict_that_changes_while_it_is_written_is_refused(change: Any) -> None
 
 
 def test_a_list_or_set_that_changes_while_it_is_written_is_refused() -> None:
-    for change in (list[Any].clear, lambda items: items.append(1), list[Any].pop):
+    changes: list[Callable[[list[Any]], object]] = [list[Any].clear, lambda items: items.append(1), list[Any].pop]
+    for change in changes:
         items: list[Any] = [0, 0, 1]
-        items[1] = meddling(lambda change=change, items=items: change(items))
+        items[1] = meddling(partial(change, items))
         with pytest.raises(RuntimeError, match=r"^\$\.a: the list changed while it was written as JSON$"):
             _json_encode({"a": items})
     several: set[Any] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cello._kernel import _json_decode
@@ -14,7 +15,7 @@ CONFORMANCE = Path(__file__).parents[3] / "conformance"
 CASES = {path.stem: path for path in sorted((CONFORMANCE / "json_test_suite" / "test_parsing").iterdir())}
 
 #: What the suite leaves open, and is accepted; the rest of it is refused. docs/reference/json.md says why.
-ACCEPTED = {
+ACCEPTED: dict[str, Any] = {
     "i_number_double_huge_neg_exp": [0.0],
     "i_number_real_underflow": [0.0],
     "i_number_too_big_neg_int": [-123123123123123123123123123123],

@@ -412,12 +412,18 @@ class Needs:
     async def __call__(self, request: Request, call_next: Any) -> Any: ...
 
 
+def takes_one(request: Request) -> Any: ...
+
+
+def takes_three(request: Request, call_next: Any, more: Any) -> Any: ...
+
+
 @pytest.mark.parametrize(
     ("middleware", "words"),
     [
         (3, r"3 is no middleware: it is a function \(request, call_next\)"),
-        (lambda request: request, r"is to take \(request, call_next\)"),
-        (lambda request, _next, _more: request, r"is to take \(request, call_next\)"),
+        (takes_one, r"is to take \(request, call_next\)"),
+        (takes_three, r"is to take \(request, call_next\)"),
         (Needs, "Needs cannot be made without arguments: give an instance of it"),
         (App, "no middleware"),
     ],
@@ -474,24 +480,24 @@ def test_the_order_does_not_depend_on_the_order_of_registration(rules: list[tupl
     assert names_in_order(app) == ["d", "f", "e", "b", "c", "a", "used"]
 
 
-@pytest.mark.parametrize(
-    ("rules", "words"),
-    [
-        (
-            [("a", {"before": "b"}), ("b", {"before": "c"}), ("c", {"before": "a"})],
-            "cannot be put in order: 'c' stands before 'a', 'b' stands before 'c', 'a' stands before 'b'",
-        ),
-        ([("a", {"before": "a"})], "'a' stands before 'a'"),
-        (
-            [("a", {"phase": Phase.PERMIT, "before": "b"}), ("b", {"phase": Phase.EDGE})],
-            "'a' of the application asks to stand before 'b', but every middleware of EDGE stands before",
-        ),
-        ([("a", {"after": "used"})], "asks to stand after 'used', which was given to use"),
-        ([("a", {"after": "bb"}), ("bbb", {})], "asks to stand after 'bb', which is not there: did you mean 'bbb'?"),
-        ([("a", {"after": "etag"})], 'is not there: write "\\?etag" if it need not be there'),
-        ([("a", {}), ("a", {"phase": Phase.EDGE})], "has two middleware of the name 'a'"),
-    ],
-)
+CONTRADICTIONS: list[tuple[list[tuple[str, dict[str, Any]]], str]] = [
+    (
+        [("a", {"before": "b"}), ("b", {"before": "c"}), ("c", {"before": "a"})],
+        "cannot be put in order: 'c' stands before 'a', 'b' stands before 'c', 'a' stands before 'b'",
+    ),
+    ([("a", {"before": "a"})], "'a' stands before 'a'"),
+    (
+        [("a", {"phase": Phase.PERMIT, "before": "b"}), ("b", {"phase": Phase.EDGE})],
+        "'a' of the application asks to stand before 'b', but every middleware of EDGE stands before",
+    ),
+    ([("a", {"after": "used"})], "asks to stand after 'used', which was given to use"),
+    ([("a", {"after": "bb"}), ("bbb", {})], "asks to stand after 'bb', which is not there: did you mean 'bbb'?"),
+    ([("a", {"after": "etag"})], 'is not there: write "\\?etag" if it need not be there'),
+    ([("a", {}), ("a", {"phase": Phase.EDGE})], "has two middleware of the name 'a'"),
+]
+
+
+@pytest.mark.parametrize(("rules", "words"), CONTRADICTIONS)
 def test_a_contradiction_is_an_error_at_start_that_says_why(rules: list[tuple[str, Any]], words: str) -> None:
     app = App()
     app.use(named("used"))

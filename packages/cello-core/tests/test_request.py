@@ -667,7 +667,7 @@ def test_reading_a_request_calls_no_python_function() -> None:
         request.get_query_int("page")
         request.headers.get("x-y")
         request.cookies.get("a")
-        request.client_ip, request.is_secure, request.url, request.context, request.state  # noqa: B018
+        _ = request.client_ip, request.is_secure, request.url, request.context, request.state
         request.set_context("a", 1)
     finally:
         sys.setprofile(None)

@@ -370,7 +370,8 @@ def test_whatever_a_url_is_only_characters_of_urls_are_sent(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["", "/a\r\nSet-Cookie: b=c", "/\0", "/\t"])
 def test_what_is_no_url_is_refused(url: str) -> None:
-    for make in (Response.redirect, lambda url: Response.created(location=url)):
+    kinds: list[Callable[[str], Response]] = [Response.redirect, lambda url: Response.created(location=url)]
+    for make in kinds:
         with pytest.raises(ValueError, match="the URL "):
             make(url)
 
@@ -379,7 +380,7 @@ def test_what_is_no_url_is_refused(url: str) -> None:
 
 
 def test_xml_says_what_json_says() -> None:
-    data = {
+    data: dict[str, Any] = {
         "users": [{"name": "A", "tags": []}, "text & <more>"],
         "none": None,
         "yes": True,

@@ -410,6 +410,7 @@ def test_clients_that_leave_at_any_moment_leave_nothing_behind(serve: Serve) -> 
                     except TimeoutError:
                         pass
                     ends(client)
+    now: list[int] = []
     for _ in range(100):
         if (now := server.get("/left").json())[0] == first[0]:
             break
@@ -450,6 +451,7 @@ def test_handlers_that_fail_leave_nothing_behind_whatever_they_know_of_their_tas
         with server.connect() as client:
             client.sendall(get("/leaves"))
             assert server.next_line() == "begun"
+    now: list[int] = []
     for _ in range(100):
         if (now := server.get("/left").json()) == first:
             break
@@ -463,9 +465,12 @@ def test_a_stream_that_outlives_its_client_does_not_wait_for_room(serve: Serve) 
         import cello._serve
 
         compose = cello._serve.compose
-        cello._serve.compose = lambda *settled: [
-            plan._replace(cancel_on_disconnect=False) for plan in compose(*settled)
-        ]
+
+        def patient(*settled):
+            composed = compose(*settled)
+            return composed._replace(plans=[plan._replace(cancel_on_disconnect=False) for plan in composed.plans])
+
+        cello._serve.compose = patient
 
         @app.get("/")
         async def handler(request):
@@ -524,7 +529,7 @@ def test_a_server_that_is_interrupted_twice_ends_in_the_middle_of_streams_and_up
             await asyncio.sleep(60)
         """,
     )
-    clients = []
+    clients: list[socket.socket] = []
     for request in (get("/endless"), get("/endless-sync"), get("/held"), post("/upload", 1000, b"x"), get("/alive")):
         client = server.connect()
         client.sendall(request)

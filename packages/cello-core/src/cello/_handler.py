@@ -34,7 +34,7 @@ def takes(function: Callable[..., Any], count: int) -> bool:
 
 def where(function: Callable[..., Any]) -> str:
     """A function's name, file and line, for a message; of an object with `__call__`, those of its class."""
-    wrapped = getattr(function, "func", function)  # of a functools.partial
+    wrapped: object = getattr(function, "func", function)  # of a functools.partial
     code = getattr(wrapped, "__code__", None)
     if code is None and not isinstance(wrapped, type):
         code = getattr(getattr(type(wrapped), "__call__", None), "__code__", None)  # noqa: B004 - the method itself is wanted

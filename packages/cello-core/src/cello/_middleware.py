@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from cello._handler import takes, where
 from cello.errors import StartError
@@ -41,8 +41,7 @@ def checked(middleware: object) -> Middleware:
         raise TypeError(f"{made!r} is no middleware: it is a function (request, call_next), or has such a __call__")
     if not takes(made, 2):
         raise TypeError(f"{where(made)} is no middleware: it is to take (request, call_next)")
-    found: Middleware = made
-    return found
+    return cast("Middleware", made)
 
 
 def standing(

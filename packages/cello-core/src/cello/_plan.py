@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cello._handler import where
 from cello.errors import StartError
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
 
 def refused(error: RouteError, plans: Sequence[Plan]) -> StartError:
     """What the kernel has against a route, with its handler; of two that answer the same requests, with both."""
-    words, index, other = error.args
+    words, index, other = cast("tuple[str, int, int | None]", error.args)
     plan = plans[index]
     if other is None:
         return StartError(f"{words}: {where(plan.endpoint)}")

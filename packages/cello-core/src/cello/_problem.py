@@ -100,7 +100,7 @@ def sendable(text: str) -> str:
 
 def checked_status(status: int, where: str) -> int:
     """The status, if it is an error's."""
-    if not isinstance(status, int) or isinstance(status, bool):
+    if not isinstance(status, int) or isinstance(status, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
         raise TypeError(f"the status of {where} is an int, not {_kind(status)}")
     if not 400 <= status <= 599:
         raise ValueError(f"the status of {where} is {int(status)}: use 400 to 599")
@@ -109,7 +109,7 @@ def checked_status(status: int, where: str) -> int:
 
 def checked_text(text: str, what: str) -> str:
     """The text, if it is one."""
-    if not isinstance(text, str):
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
         raise TypeError(f"{what} is a str, not {_kind(text)}")
     return text
 
@@ -135,7 +135,7 @@ def checked_fields(headers: Fields, where: str) -> tuple[tuple[str, str], ...]:
 def checked_extensions(extensions: Mapping[str, Any], where: str, ours: tuple[str, ...] = _OURS) -> dict[str, Any]:
     """The extension members, if a problem can have them."""
     for name, value in extensions.items():
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
             raise TypeError(f"the extension {name!r} of {where} has no name: use a str")
         if name in _STANDARD or name in ours:
             raise ValueError(f"{where} cannot have an extension {name!r}: that member has a meaning of its own")

@@ -17,7 +17,7 @@ def to_response(value: Any, status: int | None = None) -> Response:
     return _to_response(value if status is None else with_status(value, status))
 
 
-def with_status(value: Any, status: int) -> Any:
+def with_status(value: object, status: int) -> Any:
     """The value with a status, where it has none of its own: a Response has one, and so has a tuple."""
     kind = type(value)
     return value if kind is Response or kind is tuple or hasattr(kind, "to_response") else (value, status)

@@ -6,7 +6,7 @@ it, every blueprint has it as a default, and its layer stands around the handler
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast
 
 from cello._handler import is_async
 from cello._kernel import _path_names
@@ -193,14 +193,14 @@ def _middleware(value: object, said: str) -> None:
 
     if isinstance(value, str) or not _all(value, object):
         raise TypeError(f"{said} is no list of middleware")
-    for middleware in value:  # type: ignore[attr-defined]
+    for middleware in cast("Sequence[object]", value):
         checked(middleware)
 
 
 def _all(value: object, kind: type) -> bool:
     from collections.abc import Sequence
 
-    return isinstance(value, Sequence) and all(isinstance(item, kind) for item in value)
+    return isinstance(value, Sequence) and all(isinstance(item, kind) for item in cast("Sequence[object]", value))
 
 
 def _joined(outer: Sequence[Any], inner: Sequence[Any]) -> list[Any]:

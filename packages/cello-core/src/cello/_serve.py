@@ -85,7 +85,7 @@ def serve(app: App, options: Options) -> None:
             server = Server(
                 loop,
                 routes=plans,
-                hooks=Hooks(
+                hooks=Hooks(  # pyright: ignore[reportArgumentType] - takes the fields for methods, which they are not
                     answer,
                     end,
                     SlowSteps(plans).note,

@@ -83,6 +83,7 @@ def render(told: list[Told | str]) -> str:
 
 def _tell_one(error: BaseException, depth: int) -> Told:
     words = "".join(traceback.format_exception_only(error)).rstrip()
+    steps = _steps(error)
     members: list[tuple[str, list[Told | str]]] = []
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error).exceptions
@@ -90,7 +91,7 @@ def _tell_one(error: BaseException, depth: int) -> Told:
             members.append((f"{number} of {len(group)}:", tell(member, depth + 1)))
         if len(members) < len(group):
             members.append((f"… {len(group) - len(members)} more exceptions", []))
-    return Told(words, _steps(error), members)
+    return Told(words, steps, members)
 
 
 def _steps(error: BaseException) -> list[Frame | str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ class BackgroundTasks:
         are the arguments: unless the function takes exactly one, which is the list then.
         """
         if len(arguments) == 1 and not keywords and type(arguments[0]) is list and not _takes_one(function):
-            arguments = tuple(arguments[0])
+            arguments = tuple(cast("list[object]", arguments[0]))
         call = partial(function, *arguments, **keywords)
         self._pending += 1
 
