@@ -138,16 +138,26 @@ pub(crate) async fn read_body(
     watch: &Watch,
 ) -> Result<BufferedBody, BodyError> {
     let mut gathering = Gathering::new(&incoming, limit_bytes, timeouts);
+    while let Some(piece) = next_piece(&mut incoming, watch).await? {
+        gathering.add(piece, budget).await?;
+    }
+    Ok(gathering.finish())
+}
+
+/// The next piece of a body, for which room is needed now; after the last one the handler is waited for.
+pub(crate) async fn next_piece(incoming: &mut Incoming, watch: &Watch) -> Result<Option<Bytes>, BodyError> {
     loop {
         watch.enter(Phase::Body);
         let frame = watch.unless_expired(incoming.frame()).await.map_err(|_| BodyError::TimedOut)?;
-        let Some(frame) = frame else { break };
-        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        watch.enter(Phase::Room);
-        gathering.add(data, budget).await?;
+        let Some(frame) = frame else {
+            watch.enter(Phase::Handling);
+            return Ok(None);
+        };
+        if let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() {
+            watch.enter(Phase::Room);
+            return Ok(Some(piece));
+        }
     }
-    watch.enter(Phase::Handling);
-    Ok(gathering.finish())
 }
 
 /// Takes `count` bytes of the budget, waiting for them while there is patience left.

@@ -38,7 +38,7 @@ impl Budget {
     /// is used, which many bodies in small pieces leave behind.
     pub(crate) fn return_memory(&self) {
         let held = self.held_bytes();
-        if self.most_bytes.load(Relaxed) - held.min(self.most_bytes.load(Relaxed)) >= WORTH_RETURNING_BYTES {
+        if self.most_bytes.load(Relaxed).saturating_sub(held) >= WORTH_RETURNING_BYTES {
             self.most_bytes.store(held, Relaxed);
             #[cfg(all(target_os = "linux", target_env = "gnu"))]
             // SAFETY: it takes no pointer and may be called at any time, from any thread.

@@ -50,7 +50,7 @@ impl Content {
     /// The same body; `end` is called when the connection has taken the last of it, or has given it up.
     pub fn then(self, end: impl FnOnce() + Send + 'static) -> Self {
         let source: Box<dyn Source> = match self {
-            Self::Whole(bytes) => Box::new(Pieces(bytes)),
+            Self::Whole(bytes) => Box::new(Cut(bytes)),
             Self::Pulled(source) => source,
         };
         Self::Pulled(Box::new(Then { source, end: Some(Box::new(end)) }))
@@ -58,13 +58,12 @@ impl Content {
 
     /// The body as it is sent: a connection is not through with its answer before the last piece of it was taken.
     pub(crate) fn watched(self, watch: &Arc<Watch>) -> Self {
-        let source: Box<dyn Source> = match self {
-            Self::Whole(bytes) if bytes.len() <= PIECE_BYTES => return Self::Whole(bytes),
-            Self::Whole(bytes) => Box::new(Pieces(bytes)),
-            Self::Pulled(source) => source,
-        };
+        if matches!(&self, Self::Whole(bytes) if bytes.len() <= PIECE_BYTES) {
+            return self;
+        }
         watch.begin_outflow();
-        Self::Pulled(Box::new(Watched { source, watch: watch.clone() }))
+        let watch = watch.clone();
+        self.then(move || watch.end_outflow())
     }
 }
 
@@ -100,9 +99,9 @@ impl Drop for Then {
 
 /// A whole body, piece by piece.
 #[derive(Debug)]
-struct Pieces(Bytes);
+struct Cut(Bytes);
 
-impl Source for Pieces {
+impl Source for Cut {
     fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let piece = self.0.split_to(self.0.len().min(PIECE_BYTES));
         Poll::Ready(if piece.is_empty() { None } else { Some(Ok(piece)) })
@@ -110,29 +109,6 @@ impl Source for Pieces {
 
     fn remaining_bytes(&self) -> Option<u64> {
         Some(self.0.len() as u64)
-    }
-}
-
-/// A source that tells its connection's watch when it is done with.
-#[derive(Debug)]
-struct Watched {
-    source: Box<dyn Source>,
-    watch: Arc<Watch>,
-}
-
-impl Source for Watched {
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
-        self.source.poll_piece(context)
-    }
-
-    fn remaining_bytes(&self) -> Option<u64> {
-        self.source.remaining_bytes()
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        self.watch.end_outflow();
     }
 }
 

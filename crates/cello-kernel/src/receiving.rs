@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::body::{BodyError, take};
+use crate::body::{BodyError, next_piece, take};
 use crate::budget::Budget;
 use crate::form::{Collector, Form, FormError, FormLimits};
 use crate::limits::Timeouts;
 use crate::multipart::Boundary;
-use crate::watch::{Phase, Watch};
+use crate::watch::Watch;
 
 /// Why a form was not received.
 #[derive(Debug)]
@@ -109,14 +108,8 @@ pub(crate) async fn read_form(
     watch: &Watch,
 ) -> Result<ReceivedForm, Unreceived> {
     let mut receiving = Receiving::new(boundary, limits, timeouts);
-    loop {
-        watch.enter(Phase::Body);
-        let frame = watch.unless_expired(incoming.frame()).await.map_err(|_| BodyError::TimedOut)?;
-        let Some(frame) = frame else { break };
-        let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        watch.enter(Phase::Room);
+    while let Some(piece) = next_piece(&mut incoming, watch).await? {
         receiving.add(piece, budget).await?;
     }
-    watch.enter(Phase::Handling);
     receiving.finish()
 }

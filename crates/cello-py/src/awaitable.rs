@@ -5,17 +5,17 @@ use std::sync::OnceLock;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
-struct Classes {
-    bytes: Py<PyAny>,
-    text: Py<PyAny>,
+pub(crate) struct Classes {
+    pub(crate) bytes: Py<PyAny>,
+    pub(crate) text: Py<PyAny>,
     dict: Py<PyAny>,
     list: Py<PyAny>,
-    integer: Py<PyAny>,
+    pub(crate) integer: Py<PyAny>,
     float: Py<PyAny>,
 }
 
 /// The classes, imported when first asked for. Not a PyOnceLock, which lets the interpreter go while it is filled.
-fn classes(py: Python<'_>) -> PyResult<&'static Classes> {
+pub(crate) fn classes(py: Python<'_>) -> PyResult<&'static Classes> {
     static CLASSES: OnceLock<Classes> = OnceLock::new();
     if let Some(classes) = CLASSES.get() {
         return Ok(classes);
@@ -31,11 +31,6 @@ fn classes(py: Python<'_>) -> PyResult<&'static Classes> {
         float: class("AwaitableFloat")?,
     };
     Ok(CLASSES.get_or_init(|| classes))
-}
-
-/// Imports what the first request would have to.
-pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
-    classes(py).map(drop)
 }
 
 pub(crate) fn bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {

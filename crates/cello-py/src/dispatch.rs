@@ -272,15 +272,20 @@ impl Handlers {
     }
 
     /// What the function that answers a request returned, as an answer.
-    pub(crate) fn returned(&self, exchange: &Exchange, value: &Bound<'_, PyAny>) -> PyResult<Returned> {
-        if self.plan(exchange).gives_response && !value.is_exact_instance_of::<Response>() {
+    pub(crate) fn returned(&self, request: &Request, value: &Bound<'_, PyAny>) -> PyResult<Returned> {
+        if self.plan(request.exchange()).gives_response && !value.is_exact_instance_of::<Response>() {
             return Err(PyTypeError::new_err(format!(
                 "a middleware returned {}, and no Response: it is to return what call_next gave it, or a Response of \
                  its own",
                 value.get_type().name()?
             )));
         }
-        into_response(value)
+        match into_response(value)? {
+            Returned::Stream { head, iterator } if request.is_head() => {
+                stream::head_alone(head, iterator.bind(value.py())).map(Returned::Whole)
+            }
+            returned => Ok(returned),
+        }
     }
 
     /// Calls a handler; what it raises, or a panic under it, is answered too.
@@ -289,9 +294,7 @@ impl Handlers {
         let request = match Bound::new(py, Request::new(exchange, self.clone(), ticket)) {
             Ok(request) => request,
             Err(error) => {
-                error.write_unraisable(py, None);
-                let (status, detail) = (StatusCode::INTERNAL_SERVER_ERROR, FAILED);
-                return Called::Answered(Problem { status, detail, instance: "" }.answer(&RequestId::default()));
+                return Called::Answered(not_begun(py, error));
             }
         };
         let began_s = now_s();
@@ -315,11 +318,7 @@ impl Handlers {
             let request = request.unbind();
             self.run(py, Run::of_ending(self.clone(), request, ticket, answer, Some(raised)), &context)
         });
-        ended.unwrap_or_else(|error| {
-            error.write_unraisable(py, None);
-            let (status, detail) = (StatusCode::INTERNAL_SERVER_ERROR, FAILED);
-            Called::Answered(Problem { status, detail, instance: "" }.answer(&RequestId::default()))
-        })
+        ended.unwrap_or_else(|error| Called::Answered(not_begun(py, error)))
     }
 
     /// Tells of a step that kept everybody waiting.
@@ -366,17 +365,12 @@ impl Handlers {
         } else {
             run.call1((&context, function))?
         };
-        match self.returned(request.get().exchange(), &returned)? {
+        match self.returned(request.get(), &returned)? {
             Returned::Whole(answer) if request.get().has_later() => {
                 let request = request.clone().unbind();
                 self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), &context)
             }
             Returned::Whole(answer) => Ok(Called::Answered(answer)),
-            Returned::Stream { head, iterator } if request.get().is_head() => {
-                let answer = stream::head_alone(head, iterator.bind(py))?;
-                let request = request.clone().unbind();
-                self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), &context)
-            }
             Returned::Stream { head, iterator } => {
                 let stream = Stream::new(self.clone(), ticket, head, iterator.into_bound(py))?;
                 let request = request.clone().unbind();
@@ -470,6 +464,13 @@ impl Handlers {
             error.write_unraisable(py, None);
         }
     }
+}
+
+/// The answer where Python had no memory even for a request, or its task.
+fn not_begun(py: Python<'_>, error: PyErr) -> Answer {
+    error.write_unraisable(py, None);
+    let (status, detail) = (StatusCode::INTERNAL_SERVER_ERROR, FAILED);
+    Problem { status, detail, instance: "" }.answer(&RequestId::default())
 }
 
 /// A panic of native code that a handler called, as an exception.

@@ -37,10 +37,3 @@ pub(crate) fn _page(
     let fields = PAGE_FIELDS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Ok((page(request.get().exchange(), status, heading, sections), fields))
 }
-
-/// The header fields of a request, for a page: what is no UTF-8 in them is replaced.
-#[pyfunction]
-pub(crate) fn _header_fields(request: &Bound<'_, Request>) -> Fields {
-    let fields = request.get().exchange().head.headers.iter();
-    fields.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
-}

@@ -4,6 +4,7 @@ mod awaitable;
 mod coroutine;
 mod dispatch;
 mod event_loop;
+mod exceptions;
 mod failure;
 mod form;
 mod json;
@@ -32,7 +33,7 @@ mod _kernel {
     #[pymodule_export]
     use crate::event_loop::transport::StreamTransport;
     #[pymodule_export]
-    use crate::failure::{_header_fields, _page, _title, _wants_page};
+    use crate::failure::{_page, _title, _wants_page};
     #[pymodule_export]
     use crate::form::{FormData, UploadedFile};
     #[pymodule_export]

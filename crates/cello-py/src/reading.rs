@@ -16,6 +16,7 @@ use pyo3::types::PyBytes;
 
 use crate::awaitable;
 use crate::coroutine::{self, Step};
+use crate::exceptions::http_error;
 use crate::form;
 use crate::json;
 use crate::parts::{PartReader, UploadPart};
@@ -68,7 +69,7 @@ fn value<'py>(request: &Bound<'py, Request>, kind: Kind) -> PyResult<Bound<'py, 
     if exchange.is_form() {
         if kind == Kind::Json {
             // What a client sends in place of JSON is the client's mistake.
-            return Err(form::http_error(py, 415, "The body is a form, and no JSON."));
+            return Err(http_error(py, 415, "The body is a form, and no JSON."));
         }
         return Err(PyRuntimeError::new_err(
             "the body of this request is a form, whose parts were taken as they came: use form() or files()",
@@ -174,7 +175,7 @@ fn unreceived(py: Python<'_>, error: &Unreceived) -> PyErr {
         Unreceived::Form(error) => form::exception(py, error),
         Unreceived::Body(error) => {
             let (status, detail) = error.answer();
-            form::http_error(py, status.as_u16(), detail)
+            http_error(py, status.as_u16(), detail)
         }
     }
 }

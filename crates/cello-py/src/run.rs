@@ -21,7 +21,7 @@ use crate::dispatch::{Handlers, panicked};
 use crate::event_loop::shared::now_s;
 use crate::request::Request;
 use crate::response::Returned;
-use crate::stream::{self, Progress, Stream};
+use crate::stream::{Progress, Stream};
 
 pub(crate) type AnswerSender = oneshot::Sender<Answer>;
 
@@ -258,13 +258,9 @@ impl Run {
         if !self.owes_answer() {
             return Ok(None);
         }
-        match self.handlers.returned(self.request().exchange(), &returned)? {
+        match self.handlers.returned(self.request(), &returned)? {
             Returned::Whole(answer) => {
                 self.deliver(answer);
-                Ok(None)
-            }
-            Returned::Stream { head, iterator } if self.request.get().is_head() => {
-                self.deliver(stream::head_alone(head, iterator.bind(returned.py()))?);
                 Ok(None)
             }
             Returned::Stream { head, iterator } => {

@@ -239,7 +239,7 @@ impl Server {
                 fallback: route.fallback,
             });
         }
-        awaitable::prepare(py)?;
+        awaitable::classes(py)?; // or the first request would have to import them
         let prepared = Prepared { router, plans, fallbacks, hooks, set_current, proxies, settings };
         Ok(Self {
             event_loop,
@@ -289,8 +289,7 @@ impl Server {
     /// Stop accepting, let each connection finish the request it is at, close the rest after `deadline_s` seconds.
     /// `on_drained` is called when the last one is closed.
     fn stop(&self, deadline_s: f64) -> PyResult<()> {
-        let deadline = Duration::try_from_secs_f64(deadline_s)
-            .map_err(|_| PyValueError::new_err(format!("a deadline of {deadline_s} seconds is no duration")))?;
+        let deadline = duration(deadline_s)?;
         if let Some(server) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
             server.stop(deadline);
         }

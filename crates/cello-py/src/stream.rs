@@ -13,7 +13,7 @@ use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError};
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyIterator, PyString};
 
 use crate::coroutine::{self, Step};
 use crate::dispatch::Handlers;
@@ -48,9 +48,9 @@ enum What {
 }
 
 /// The head of a body that is not sent (RFC 9110 §9.3.2): nothing is asked of its generator, which may close itself.
-pub(crate) fn head_alone(mut head: Answer, iterable: &Bound<'_, PyAny>) -> PyResult<Answer> {
-    let py = iterable.py();
-    if let Some(close) = iterable.getattr_opt(intern!(py, "close"))? {
+pub(crate) fn head_alone(mut head: Answer, iterator: &Bound<'_, PyAny>) -> PyResult<Answer> {
+    let py = iterator.py();
+    if let Some(close) = iterator.getattr_opt(intern!(py, "close"))? {
         close.call0()?;
     }
     head.body = Content::Pulled(Box::new(Unsent));
@@ -82,17 +82,14 @@ impl Stream {
     /// Takes the iterator that a handler returned, and the head that goes before its pieces.
     ///
     /// # Errors
-    /// What making an iterator of it raises.
+    /// What asking for `__anext__` raises.
     pub(crate) fn new(
         handlers: Arc<Handlers>,
         ticket: u64,
         mut head: Answer,
-        iterable: Bound<'_, PyAny>,
+        iterator: Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        let py = iterable.py();
-        let is_async = iterable.hasattr(intern!(py, "__aiter__"))?;
-        let iterator =
-            if is_async { iterable.call_method0(intern!(py, "__aiter__"))? } else { iterable.try_iter()?.into_any() };
+        let is_async = iterator.hasattr(intern!(iterator.py(), "__anext__"))?;
         let is_typed = head.fields.as_ref().is_some_and(|fields| fields.contains_key(CONTENT_TYPE));
         let lacks_content_type = head.content_type.is_none() && !is_typed;
         let (flow, outlet): (_, Outlet) = Outflow::new(handlers.clone(), ticket);
@@ -206,7 +203,7 @@ impl Stream {
             self.awaited = Some(Awaited { iterator, what: What::Piece });
             return Ok(None);
         }
-        match generator.try_iter()?.next() {
+        match generator.cast::<PyIterator>()?.clone().next() {
             Some(piece) => self.take(&piece?).map(|()| None),
             None => Ok(Some(Progress::Complete)),
         }

@@ -13,10 +13,11 @@ use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
-use super::errors::{os_error, report};
+use super::errors::report;
 use super::transport::{Parts, StreamTransport};
 use super::watched::{Signal, Watched};
 use super::{LoopCore, context_or_copy};
+use crate::exceptions::os_error;
 
 /// How long accepting rests after an error, as asyncio does where descriptors or memory have run out.
 const RETRY_DELAY_S: f64 = 1.0;
@@ -144,7 +145,7 @@ impl Acceptor {
         let py = slf.py();
         let has_no_room = matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM);
         let message = if has_no_room { "socket.accept() out of system resource" } else { "socket.accept() failed" };
-        self.report(py, os_error(py, error.raw_os_error())?, message)?;
+        self.report(py, os_error(py, error.raw_os_error(), None), message)?;
         let again = slf.getattr(intern!(py, "_try_again"))?;
         self.event_loop.call_method1(py, intern!(py, "call_later"), (RETRY_DELAY_S, again))?;
         Ok(())

@@ -1,6 +1,6 @@
 //! Errors that nobody awaits: they go to the loop's exception handler, or end what runs it.
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -29,10 +29,4 @@ pub(crate) fn report(
         report.set_item(name, value)?;
     }
     event_loop.call_method1(intern!(py, "call_exception_handler"), (report,)).map(drop)
-}
-
-/// What the operating system's number means, as Python says it.
-pub(crate) fn os_error(py: Python<'_>, code: i32) -> PyResult<PyErr> {
-    let words = py.import("os")?.call_method1("strerror", (code,))?.unbind();
-    Ok(PyOSError::new_err((code, words)))
 }

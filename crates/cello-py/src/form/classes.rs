@@ -1,4 +1,4 @@
-//! What forms are made of on Python's side: `cello._form` and `cello._awaitable`.
+//! What forms are made of on Python's side: `cello._form`.
 
 use std::sync::OnceLock;
 
@@ -7,9 +7,6 @@ use pyo3::prelude::*;
 
 /// The classes, by what they are used for.
 pub(super) struct Classes {
-    pub(super) bytes: Py<PyAny>,
-    pub(super) text: Py<PyAny>,
-    pub(super) position: Py<PyAny>,
     pub(super) size: Py<PyAny>,
     pub(super) files: Py<PyAny>,
     pub(super) temporary_file: Py<PyAny>,
@@ -21,17 +18,9 @@ pub(super) fn classes(py: Python<'_>) -> PyResult<&'static Classes> {
     if let Some(classes) = CLASSES.get() {
         return Ok(classes);
     }
-    let (forms, awaitables) = (py.import("cello._form")?, py.import("cello._awaitable")?);
-    let class = |name| PyResult::Ok(forms.getattr(name)?.unbind());
-    let awaitable = |name| PyResult::Ok(awaitables.getattr(name)?.unbind());
-    let classes = Classes {
-        bytes: awaitable("AwaitableBytes")?,
-        text: awaitable("AwaitableStr")?,
-        position: awaitable("AwaitableInt")?,
-        size: class("Size")?,
-        files: class("Files")?,
-        temporary_file: class("TemporaryFile")?,
-    };
+    let module = py.import("cello._form")?;
+    let class = |name| PyResult::Ok(module.getattr(name)?.unbind());
+    let classes = Classes { size: class("Size")?, files: class("Files")?, temporary_file: class("TemporaryFile")? };
     Ok(CLASSES.get_or_init(|| classes))
 }
 

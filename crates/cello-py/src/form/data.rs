@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyString};
 
 use super::classes::{Ready, classes};
+use super::exception;
 use super::file::UploadedFile;
-use super::{exception, refusal};
+use crate::exceptions::http_error;
 
 /// The fields and files of a form, each name with all its values.
 #[pyclass(frozen, mapping, module = "cello")]
@@ -90,7 +91,7 @@ impl FormData {
         let encoding = FormEncoding::of(content_type).map_err(|error| exception(py, &error))?;
         let Some(encoding) = encoding else {
             let words = format!("The content type {content_type:?} is no form's.");
-            return Err(refusal(py, "HTTPError", (415, words)));
+            return Err(http_error(py, 415, &words));
         };
         let body = Bytes::copy_from_slice(body);
         let form = py.detach(|| Form::parse(&encoding, body, &FormLimits::default()));

@@ -12,6 +12,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator};
 
 use super::classes::classes;
+use crate::awaitable;
+use crate::exceptions::os_error;
 
 /// A file that a client sent in a form: in memory up to 1 MiB, else in a temporary file without a name.
 #[pyclass(frozen, module = "cello")]
@@ -132,7 +134,7 @@ impl UploadedFile {
     #[pyo3(signature = (n = -1), text_signature = "($self, n=-1)")]
     fn read<'py>(&self, py: Python<'py>, n: Option<i64>) -> PyResult<Bound<'py, PyAny>> {
         let bytes = forward!(self, py, "read", n)?;
-        classes(py)?.bytes.bind(py).call1((bytes,))
+        awaitable::classes(py)?.bytes.bind(py).call1((bytes,))
     }
 
     /// The whole content as text, wherever was read before: a str, which can be awaited as well.
@@ -143,14 +145,14 @@ impl UploadedFile {
         let content = self.content()?;
         let mut bytes = Vec::new();
         content.write_to(&mut bytes)?;
-        classes(py)?.text.bind(py).call1((PyBytes::new(py, &bytes), encoding, errors))
+        awaitable::classes(py)?.text.bind(py).call1((PyBytes::new(py, &bytes), encoding, errors))
     }
 
     /// Goes to a place in the content, and gives its distance from the beginning, in bytes.
     #[pyo3(signature = (offset, whence = 0))]
     fn seek<'py>(&self, py: Python<'py>, offset: i64, whence: i32) -> PyResult<Bound<'py, PyAny>> {
         let position = forward!(self, py, "seek", offset, whence)?;
-        classes(py)?.position.bind(py).call1((position,))
+        awaitable::classes(py)?.integer.bind(py).call1((position,))
     }
 
     /// The place in the content, in bytes from the beginning.
@@ -185,8 +187,11 @@ impl UploadedFile {
             return Err(PyValueError::new_err("the uploaded file has no filename: give save() the path of a file"));
         }
         let path = if is_folder { path.join(&self.filename) } else { path };
-        py.detach(|| write(&content, &path)).or_else(|error| Err(os_error(py, &error, &path)?))?;
-        classes(py)?.text.bind(py).call1((path.as_os_str(),))
+        py.detach(|| write(&content, &path)).map_err(|error| match error.raw_os_error() {
+            Some(code) => os_error(py, code, Some(&path)),
+            None => PyOSError::new_err(error.to_string()),
+        })?;
+        awaitable::classes(py)?.text.bind(py).call1((path.as_os_str(),))
     }
 
     /// The ending of the filename, in lower case and without its dot; None where there is none.
@@ -224,11 +229,4 @@ impl UploadedFile {
 
 fn write(content: &PartContent, path: &Path) -> io::Result<()> {
     content.write_to(&mut File::create(path)?)
-}
-
-/// The error with number and path, as Python's own functions raise it.
-fn os_error(py: Python<'_>, error: &io::Error, path: &Path) -> PyResult<PyErr> {
-    let Some(code) = error.raw_os_error() else { return Ok(PyOSError::new_err(error.to_string())) };
-    let words = py.import("os")?.call_method1("strerror", (code,))?.unbind();
-    Ok(PyOSError::new_err((code, words, path.as_os_str().to_owned())))
 }

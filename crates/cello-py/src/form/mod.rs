@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 pub(crate) use data::FormData;
 pub(crate) use file::UploadedFile;
 
+use crate::exceptions::http_error;
 use crate::request::Request;
 
 const NO_FORM: &str = "The body is no form: send multipart/form-data or application/x-www-form-urlencoded.";
@@ -68,18 +69,6 @@ fn encoding(request: &Bound<'_, Request>) -> PyResult<Option<FormEncoding>> {
     encoding.map_err(|error| exception(request.py(), &error))
 }
 
-/// The exception of `cello.errors` for a status: its own class where it has one.
-pub(crate) fn http_error(py: Python<'_>, status: u16, detail: &str) -> PyErr {
-    let class = match status {
-        400 => "BadRequest",
-        413 => "PayloadTooLarge",
-        415 => "UnsupportedMediaType",
-        503 => "ServiceUnavailable",
-        _ => return refusal(py, "HTTPError", (status, detail)),
-    };
-    refusal(py, class, (detail,))
-}
-
 /// The exception for a form that was not taken: HTTPError with 400 or 413, or OSError where the server's disk failed.
 pub(crate) fn exception(py: Python<'_>, error: &FormError) -> PyErr {
     match error {
@@ -89,10 +78,4 @@ pub(crate) fn exception(py: Python<'_>, error: &FormError) -> PyErr {
         },
         _ => http_error(py, error.status().as_u16(), &error.detail()),
     }
-}
-
-/// An exception of `cello.errors`.
-fn refusal<'py>(py: Python<'py>, class: &str, arguments: impl pyo3::call::PyCallArgs<'py>) -> PyErr {
-    let raised = py.import("cello.errors").and_then(|errors| errors.getattr(class)?.call1(arguments));
-    raised.map_or_else(|failure| failure, PyErr::from_value)
 }

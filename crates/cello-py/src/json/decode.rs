@@ -8,6 +8,7 @@ use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString};
 use super::MAX_DEPTH;
 use super::keys::{KEYS, Keys};
 use super::scan::{Malformed, Number, Scanner};
+use crate::exceptions;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -157,6 +158,5 @@ fn refuse(py: Python<'_>, body: &[u8], mark: usize, malformed: &Malformed) -> Py
     let column = before.chars().rev().take_while(|&character| character != '\n').count() + 1;
     let (what, byte) = (malformed.what, mark + malformed.at);
     let detail = format!("The body cannot be read as JSON: {what} at line {line}, column {column} (byte {byte}).");
-    let exception = py.import("cello.errors").and_then(|errors| errors.getattr("MalformedJSON")?.call1((detail,)));
-    exception.map_or_else(|error| error, PyErr::from_value)
+    exceptions::of_cello(py, "MalformedJSON", (detail,))
 }

@@ -4,7 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use super::values::bad_request;
+use crate::exceptions::http_error;
 
 const TRUE: [&str; 4] = ["true", "1", "yes", "on"];
 const FALSE: [&str; 4] = ["false", "0", "no", "off"];
@@ -51,5 +51,5 @@ pub(super) fn truth(py: Python<'_>, what: &str, name: &str, text: &str) -> PyRes
 }
 
 fn bad(py: Python<'_>, what: &str, name: &str, wanted: &str) -> PyErr {
-    bad_request(py, &format!("The {what} parameter {name:?} is not {wanted}."))
+    http_error(py, 400, &format!("The {what} parameter {name:?} is not {wanted}."))
 }

@@ -55,12 +55,3 @@ pub(super) fn context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 pub(super) fn namespace(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     values(py)?.namespace.bind(py).call0()
 }
-
-/// The error of a request that cannot be understood: 400.
-pub(super) fn bad_request(py: Python<'_>, detail: &str) -> PyErr {
-    static BAD_REQUEST: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    match BAD_REQUEST.import(py, "cello.errors", "BadRequest").and_then(|class| class.call1((detail,))) {
-        Ok(error) => PyErr::from_value(error),
-        Err(error) => error,
-    }
-}

@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use super::BYTES;
 use super::field::field_value;
 use super::head::Head;
+use crate::exceptions;
 
 /// Opens a file and makes the head for it. Its type is given, or told by the extension of `name`.
 pub(super) fn open(
@@ -56,16 +57,11 @@ pub(super) fn name_of(path: &Path) -> String {
 
 /// An OSError of the subclass that its number has, with the path.
 pub(super) fn os_error(py: Python<'_>, error: io::Error, path: &Path) -> PyErr {
-    let path = path.as_os_str().to_owned();
     if error.kind() == io::ErrorKind::InvalidInput {
         return PyValueError::new_err(format!("{path:?} is no path: {error}"));
     }
     let Some(code) = error.raw_os_error() else {
         return PyOSError::new_err(format!("{path:?} cannot be sent: {error}"));
     };
-    let words = py.import("os").and_then(|os| os.call_method1("strerror", (code,)));
-    match words {
-        Ok(words) => PyOSError::new_err((code, words.unbind(), path)),
-        Err(error) => error,
-    }
+    exceptions::os_error(py, code, Some(path))
 }

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = [
     "EMPTY",
     "Taken",
-    "is_async_callable",
     "is_async_generator",
     "is_generator",
     "is_optional",
@@ -147,11 +146,6 @@ def members(annotation: Any) -> tuple[Any, ...]:
 def is_optional(annotation: Any) -> bool:
     """Whether None is one of the types."""
     return any(member is type(None) or member is None for member in members(annotation))
-
-
-def is_async_callable(function: Any) -> bool:
-    """Whether what a call gives is to be awaited."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(_called(function))
 
 
 def is_generator(function: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cello._failure import log_failure
 from cello._handler import is_async, takes, where
-from cello._returned import to_response
+from cello._returned import to_response, with_status
 from cello.errors import HTTPError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def respond(request: Request, error: Exception, returned: Any, found: Found) -> 
     """
     if returned is None:
         raise TypeError(f"the exception handler {where(found.function)} returned None: it is to return a response")
-    response = to_response(returned, error.status if isinstance(error, HTTPError) else 500)
+    response = to_response(with_status(returned, error.status if isinstance(error, HTTPError) else 500))
     if found.is_last_resort and response.status >= 500:
         log_failure(request, error)
     return response

@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
 from cello._kernel import Response, _wants_page
-from cello._problem import respond, sendable
+from cello._problem import printable, respond, sendable
 from cello._trace import Told, render, tell
 from cello.errors import HTTPError, MalformedJSON
 from cello.validation import ValidationError
@@ -50,7 +50,7 @@ def answerer(
             return _page(request, error, words, told)
         if form == "legacy":
             return respond_with(request, HTTPError(500, f"Handler error: {words}"))
-        return respond_with(request, HTTPError(500, words), [_printable(line) for line in render(told).splitlines()])
+        return respond_with(request, HTTPError(500, words), [printable(line) for line in render(told).splitlines()])
 
     def answer_as_asked(request: Request, error: HTTPError) -> Response:
         told = log_failure(request, error) if error.status == 500 else None
@@ -133,7 +133,3 @@ def _words(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception:
         return type(error).__name__
-
-
-def _printable(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()

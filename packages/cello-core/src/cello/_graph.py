@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from cello._annotation import EMPTY, Taken, is_async_callable, is_async_generator, is_generator, taken, told
+from cello._annotation import EMPTY, Taken, is_async_generator, is_generator, taken, told
+from cello._handler import is_async
 from cello._providers import Cell, Shared
 from cello.dependencies import SCOPES, Dependency
 from cello.errors import StartError
@@ -80,7 +81,7 @@ class Node:
     @property
     def is_async(self) -> bool:
         """Whether a call is to be awaited."""
-        return is_async_callable(self.function)
+        return is_async(self.function)
 
     @property
     def is_generator(self) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cello._annotation import is_async_callable
 from cello._graph import build
+from cello._handler import is_async
 from cello._parameters import Parameters
 from cello._program import program
 from cello._providers import Providers
@@ -55,7 +55,7 @@ def resolve(
     """`inject()`, for whatever a function is called for: the source knows what its parameters can be."""
     root = build(function, source, providers, route)
     if finish is None and _is_plain(root):
-        return Injected(function, is_async_callable(function), bool(root.arguments))
+        return Injected(function, is_async(function), bool(root.arguments))
     return Injected(*program(root, source, finish))
 
 

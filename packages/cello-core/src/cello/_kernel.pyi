@@ -61,7 +61,6 @@ __all__ = [
     "UploadPart",
     "UploadedFile",
     "__version__",
-    "_header_fields",
     "_json_decode",
     "_json_encode",
     "_page",
@@ -116,9 +115,6 @@ def _page(request: Request, status: int, heading: str, sections: str) -> tuple[s
 
     Errors: ValueError for a number that is no status.
     """
-
-def _header_fields(request: Request) -> list[tuple[str, str]]:
-    """The header fields of a request, for a page: what is no UTF-8 in them is replaced."""
 
 class BindError(OSError):
     """An address cannot be listened on; the words say why."""

@@ -11,7 +11,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cello._handler import is_async, where
-from cello._returned import to_response, with_status
+from cello._returned import responder, to_response, with_status
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -143,15 +143,16 @@ def _with_status(target: Target) -> Target:
 def _converted(target: Target, is_async: bool) -> Call:
     """The handler as layers call it: it takes the request and gives a Response."""
     handler, handler_is_async, takes_request, status = target
+    respond = responder(status)
 
     async def await_handler(request: Request) -> Any:
-        return to_response(await (handler(request) if takes_request else handler()), status)
+        return respond(await (handler(request) if takes_request else handler()))
 
     async def call_in_task(request: Request) -> Any:
-        return to_response(handler(request) if takes_request else handler(), status)
+        return respond(handler(request) if takes_request else handler())
 
     def call(request: Request) -> Any:
-        return to_response(handler(request) if takes_request else handler(), status)
+        return respond(handler(request) if takes_request else handler())
 
     if handler_is_async:
         return await_handler

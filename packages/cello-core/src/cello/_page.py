@@ -6,8 +6,8 @@ import linecache
 import re
 from typing import TYPE_CHECKING
 
-from cello._kernel import Response, _header_fields, _page
-from cello._problem import sendable
+from cello._kernel import Response, _page
+from cello._problem import printable, sendable
 from cello.errors import HTTPError
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ _SECRET = re.compile(r"auth|cookie|credential|csrf|key|passw|secret|session|sign
 def page(request: Request, error: BaseException, words: str, told: list[Told | str]) -> Response:
     """What failed, the trace with the failing line on top, and the request, without its secrets."""
     answer = error if isinstance(error, HTTPError) else HTTPError(500)
-    sections = "".join([*_members(answer.extensions), *_chain(told), *_fields(_header_fields(request))])
-    html, fields = _page(request, answer.status, sendable(words), sections.encode(errors="backslashreplace").decode())
+    sections = "".join([*_members(answer.extensions), *_chain(told), *_fields(request.headers.items())])
+    html, fields = _page(request, answer.status, sendable(words), printable(sections))
     return Response.text(html, status=answer.status, headers=[*answer.headers, *fields])
 
 
@@ -73,7 +73,9 @@ def _frame(frame: Frame) -> str:
 def _fields(fields: list[tuple[str, str]]) -> Iterator[str]:
     yield "<h2>Header fields of the request</h2><table>"
     for name, value in fields:
-        yield f"<tr><th>{_text(name)}</th><td>{_text(_shown(name, value))}</td></tr>"
+        # A browser sends UTF-8 where anything is beyond ASCII.
+        shown = _shown(name, value.encode("latin-1").decode(errors="replace"))
+        yield f"<tr><th>{_text(name)}</th><td>{_text(shown)}</td></tr>"
     yield "</table>"
 
 

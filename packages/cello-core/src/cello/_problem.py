@@ -20,6 +20,7 @@ __all__ = [
     "checked_status",
     "checked_text",
     "pairs",
+    "printable",
     "respond",
     "sendable",
 ]
@@ -92,9 +93,12 @@ def respond(members: Mapping[str, Any], status: int, headers: Iterable[tuple[str
 
 
 def sendable(text: str) -> str:
-    """The text, not too long, and with escapes in place of lone surrogates, which no encoding has."""
-    if len(text) > TEXT_CHARACTERS:
-        text = f"{text[: TEXT_CHARACTERS - 1]}…"
+    """The text, not too long, and printable."""
+    return printable(text if len(text) <= TEXT_CHARACTERS else f"{text[: TEXT_CHARACTERS - 1]}…")
+
+
+def printable(text: str) -> str:
+    """The text, with escapes in place of lone surrogates, which no encoding has."""
     return text.encode(errors="backslashreplace").decode()
 
 

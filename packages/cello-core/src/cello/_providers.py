@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cello._annotation import is_async_callable, is_async_generator, is_generator, told
+from cello._annotation import is_async_generator, is_generator, told
+from cello._handler import is_async
 from cello._lifetime import end, end_all_async, end_async, no_yield
 from cello.errors import StartError
 
@@ -149,4 +150,4 @@ class Providers:
                 self._ends.append(partial(end_async, made))
                 return
             raise no_yield(shared.function)
-        shared.value = await made if is_async_callable(shared.function) and isawaitable(made) else made
+        shared.value = await made if is_async(shared.function) and isawaitable(made) else made

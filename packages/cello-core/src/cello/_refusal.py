@@ -5,22 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cello._kernel import Response
-from cello.errors import (
-    BadRequest,
-    HTTPError,
-    MethodNotAllowed,
-    NotFound,
-    PayloadTooLarge,
-    ServiceUnavailable,
-    UnsupportedMediaType,
-)
+from cello.errors import MethodNotAllowed, ServiceUnavailable, _of_status
 
 if TYPE_CHECKING:
     from cello._kernel import Request
 
 __all__ = ["refuse"]
-
-_KINDS = {400: BadRequest, 404: NotFound, 413: PayloadTooLarge, 415: UnsupportedMediaType}
 
 
 def refuse(request: Request) -> Response:
@@ -37,5 +27,4 @@ def refuse(request: Request) -> Response:
         raise MethodNotAllowed(detail, allow=(allow or "").split(", "))
     if status == 503:
         raise ServiceUnavailable(detail, retry_after_s=1)
-    kind = _KINDS.get(status)
-    raise HTTPError(status, detail) if kind is None else kind(detail)
+    raise _of_status(status, detail)

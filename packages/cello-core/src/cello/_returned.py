@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 from cello._kernel import Response, _to_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-__all__ = ["to_response", "with_status"]
+__all__ = ["responder", "to_response", "with_status"]
+
+#: A Response of what was returned.
+to_response = _to_response
 
 
-def to_response(value: Any, status: int | None = None) -> Response:
-    """A Response of what was returned, of that status where the value has none of its own."""
-    return _to_response(value if status is None else with_status(value, status))
+def responder(status: int | None) -> Callable[[Any], Response]:
+    """What makes a Response of what is returned, of that status where the value has none of its own."""
+    return _to_response if status is None else lambda value: _to_response(with_status(value, status))
 
 
 def with_status(value: object, status: int) -> Any:

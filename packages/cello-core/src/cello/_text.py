@@ -166,25 +166,14 @@ def _uuid(text: str) -> UUID:
     raise Wrong("must be a UUID", "uuid_parsing")
 
 
-def _datetime(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise Wrong("must be a date and time of ISO 8601", "datetime_parsing") from None
+def _iso[Moment](parse: Callable[[str], Moment], what: str, code: str) -> Callable[[str], Moment]:
+    def convert(text: str) -> Moment:
+        try:
+            return parse(text)
+        except ValueError:
+            raise Wrong(f"must be a {what} of ISO 8601", code) from None
 
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Wrong("must be a date of ISO 8601", "date_parsing") from None
-
-
-def _time(text: str) -> time:
-    try:
-        return time.fromisoformat(text)
-    except ValueError:
-        raise Wrong("must be a time of ISO 8601", "time_parsing") from None
+    return convert
 
 
 def _timedelta(text: str) -> timedelta:
@@ -214,9 +203,9 @@ _SIMPLE: dict[Any, FromText] = {
     float: _float,
     bool: _truth,
     UUID: _uuid,
-    datetime: _datetime,
-    date: _date,
-    time: _time,
+    datetime: _iso(datetime.fromisoformat, "date and time", "datetime_parsing"),
+    date: _iso(date.fromisoformat, "date", "date_parsing"),
+    time: _iso(time.fromisoformat, "time", "time_parsing"),
     timedelta: _timedelta,
     Decimal: _decimal,
 }

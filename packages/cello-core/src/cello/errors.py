@@ -255,3 +255,18 @@ def _with_retry_after(more: More, retry_after_s: float | None) -> More:
     if not 0 <= retry_after_s < math.inf:
         raise ValueError(f"retry_after_s is {retry_after_s!r}: give seconds from now on")
     return _with_field(more, "retry-after", str(math.ceil(retry_after_s)))
+
+
+_CLASSES: dict[int, type[HTTPError]] = {
+    400: BadRequest,
+    404: NotFound,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+    503: ServiceUnavailable,
+}
+
+
+def _of_status(status: int, detail: str) -> HTTPError:  # pyright: ignore[reportUnusedFunction] - the kernel asks for it
+    """What the kernel has against a request, as the exception of its own class where it has one."""
+    kind: Any = _CLASSES.get(status)
+    return HTTPError(status, detail) if kind is None else kind(detail)

@@ -8,10 +8,11 @@ use pyo3::types::PyBytes;
 use pyo3::{IntoPyObjectExt, intern};
 
 use super::{Kind, State, StreamTransport};
-use crate::event_loop::errors::{os_error, report};
+use crate::event_loop::errors::report;
 use crate::event_loop::memory::Memory;
 use crate::event_loop::shared::Ready;
 use crate::event_loop::stream::Stream;
+use crate::exceptions::os_error;
 
 /// What one look at the socket has brought.
 enum Reception {
@@ -260,7 +261,7 @@ impl StreamTransport {
     }
 
     pub(super) fn fatal_io(&self, slf: &Bound<'_, Self>, error: &std::io::Error, message: &str) -> PyResult<()> {
-        let error = os_error(slf.py(), error.raw_os_error().unwrap_or_default())?;
+        let error = os_error(slf.py(), error.raw_os_error().unwrap_or_default(), None);
         self.fatal(slf, error, message)
     }
 
