@@ -18,7 +18,7 @@ use pyo3::types::{PyDict, PyString};
 use tokio::sync::oneshot;
 
 use crate::event_loop::errors::ends_process;
-use crate::event_loop::shared::{Shared, now_s};
+use crate::event_loop::shared::{Shared, coarse_now_s, now_s};
 use crate::request::Request;
 use crate::response::{Response, Returned, into_response};
 use crate::run::{AnswerSender, Run};
@@ -144,6 +144,11 @@ impl Tasks {
         self.lock().values().map(|running| running.task.clone_ref(py)).collect()
     }
 
+    fn take(&self, ticket: u64) -> Option<Running> {
+        let mut running = self.lock();
+        if running.is_empty() { None } else { running.remove(&ticket) } // or it would be hashed for nothing
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -253,7 +258,7 @@ impl Handlers {
     }
 
     /// What answers a request: its route's handler, or a fallback.
-    fn plan(&self, exchange: &Exchange) -> &Plan {
+    pub(crate) fn plan(&self, exchange: &Exchange) -> &Plan {
         let route = match exchange.refusal() {
             None => exchange.route,
             Some(_) => self.fallback(exchange),
@@ -272,8 +277,8 @@ impl Handlers {
     }
 
     /// What the function that answers a request returned, as an answer.
-    pub(crate) fn returned(&self, request: &Request, value: &Bound<'_, PyAny>) -> PyResult<Returned> {
-        if self.plan(request.exchange()).gives_response && !value.is_exact_instance_of::<Response>() {
+    pub(crate) fn returned(&self, plan: &Plan, request: &Request, value: &Bound<'_, PyAny>) -> PyResult<Returned> {
+        if plan.gives_response && !value.is_exact_instance_of::<Response>() {
             return Err(PyTypeError::new_err(format!(
                 "a middleware returned {}, and no Response: it is to return what call_next gave it, or a Response of \
                  its own",
@@ -297,12 +302,11 @@ impl Handlers {
                 return Called::Answered(not_begun(py, error));
             }
         };
-        let began_s = now_s();
+        let (began_s, debugged_s) = (coarse_now_s(), self.shared.is_debug().then(now_s));
         let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket)));
-        let took_s = now_s() - began_s;
-        self.note_slow(py, request.get(), took_s);
-        if self.shared.is_debug() {
-            self.note_duration(py, plan, took_s);
+        self.note_slow(py, request.get(), began_s);
+        if let Some(began_s) = debugged_s {
+            self.note_duration(py, plan, now_s() - began_s);
         }
         let raised = match called {
             Ok(Ok(called)) => return called,
@@ -321,8 +325,9 @@ impl Handlers {
         ended.unwrap_or_else(|error| Called::Answered(not_begun(py, error)))
     }
 
-    /// Tells of a step that kept everybody waiting.
-    pub(crate) fn note_slow(&self, py: Python<'_>, request: &Request, took_s: f64) {
+    /// Tells of a step that kept everybody waiting, since it began by the coarse clock.
+    pub(crate) fn note_slow(&self, py: Python<'_>, request: &Request, began_s: f64) {
+        let took_s = coarse_now_s() - began_s;
         if took_s > SLOW_STEP_S
             && let Err(error) = self.hooks.on_slow.bind(py).call1((request.exchange().route, took_s))
         {
@@ -365,7 +370,7 @@ impl Handlers {
         } else {
             run.call1((&context, function))?
         };
-        match self.returned(request.get(), &returned)? {
+        match self.returned(plan, request.get(), &returned)? {
             Returned::Whole(answer) if request.get().has_later() => {
                 let request = request.clone().unbind();
                 self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), &context)
@@ -426,7 +431,7 @@ impl Handlers {
 
     /// A request's task has taken its last step.
     pub(crate) fn forget(&self, py: Python<'_>, ticket: u64, request: &Request) {
-        let running = self.tasks.lock().remove(&ticket);
+        let running = self.tasks.take(ticket);
         drop(running);
         request.exchange().close_body();
         self.waits.end(py, ticket);

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::coroutine::{self, Step};
 use crate::dispatch::{Handlers, panicked};
-use crate::event_loop::shared::now_s;
+use crate::event_loop::shared::coarse_now_s;
 use crate::request::Request;
 use crate::response::Returned;
 use crate::stream::{Progress, Stream};
@@ -36,7 +36,7 @@ pub(crate) struct Run {
     reply: Mutex<Reply>,
     is_streaming: AtomicBool,
     /// Taken out while it is stepped.
-    stream: Mutex<Option<Stream>>,
+    stream: Mutex<Option<Box<Stream>>>,
     /// What the handler or its stream raised, until the last step: its frames may know the task, and that this.
     raised: Mutex<Option<PyErr>>,
     /// What is done once the request is answered: a coroutine.
@@ -64,7 +64,7 @@ impl Run {
 
     /// Of a `def` handler that returned a stream.
     pub(crate) fn of_stream(handlers: Arc<Handlers>, request: Py<Request>, ticket: u64, stream: Stream) -> Self {
-        let (is_streaming, stream) = (AtomicBool::new(true), Mutex::new(Some(stream)));
+        let (is_streaming, stream) = (AtomicBool::new(true), Mutex::new(Some(Box::new(stream))));
         Self { is_streaming, stream, ..Self::new(handlers, request, ticket) }
     }
 
@@ -135,7 +135,7 @@ impl Run {
         self.raised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_stream(&self) -> MutexGuard<'_, Option<Stream>> {
+    fn lock_stream(&self) -> MutexGuard<'_, Option<Box<Stream>>> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -258,7 +258,8 @@ impl Run {
         if !self.owes_answer() {
             return Ok(None);
         }
-        match self.handlers.returned(self.request(), &returned)? {
+        let plan = self.handlers.plan(self.request().exchange());
+        match self.handlers.returned(plan, self.request(), &returned)? {
             Returned::Whole(answer) => {
                 self.deliver(answer);
                 Ok(None)
@@ -266,7 +267,7 @@ impl Run {
             Returned::Stream { head, iterator } => {
                 let py = returned.py();
                 let stream = Stream::new(self.handlers.clone(), self.ticket, head, iterator.into_bound(py))?;
-                *self.lock_stream() = Some(stream);
+                *self.lock_stream() = Some(Box::new(stream));
                 self.is_streaming.store(true, Relaxed);
                 self.step_stream(py, None)
             }
@@ -323,9 +324,9 @@ impl Run {
         if !self.has_begun.swap(true, Relaxed) {
             return self.step(py, None); // within the call of the handler, whose time is taken
         }
-        let began_s = now_s();
+        let began_s = coarse_now_s();
         let stepped = self.step(py, None);
-        self.handlers.note_slow(py, self.request.get(), now_s() - began_s);
+        self.handlers.note_slow(py, self.request.get(), began_s);
         stepped
     }
 

@@ -31,6 +31,12 @@ pub(crate) fn now_s() -> f64 {
     now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
 }
 
+/// The same, as it was at the last tick of the system's timer, which is a few milliseconds: a fifth of the price.
+pub(crate) fn coarse_now_s() -> f64 {
+    let now = clock_gettime(ClockId::MonotonicCoarse);
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
+
 /// Something to run at the next turn.
 pub(crate) enum Ready {
     Soon(Py<Handle>),

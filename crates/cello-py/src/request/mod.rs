@@ -41,17 +41,23 @@ pub(crate) struct Request {
     server: Server,
     /// What it waits for is known by it.
     ticket: u64,
-    origin: OnceLock<Option<Box<Origin>>>,
-    // Made when first asked for. Not PyOnceLocks, which let the interpreter go while they are filled. None of them
-    // holds the request: what is handed out keeps nothing alive but itself.
     params: OnceLock<Py<PyDict>>,
+    /// There once any of it was asked for: most requests are asked for little, and all are made.
+    made: OnceLock<Box<Made>>,
+    later: OnceLock<Arc<Later>>,
+}
+
+/// What is made when it is first asked for. Not in PyOnceLocks, which let the interpreter go while they are filled. None
+/// of it holds the request: what is handed out keeps nothing alive but itself.
+#[derive(Default)]
+struct Made {
+    origin: OnceLock<Option<Origin>>,
     query: OnceLock<Py<Query>>,
     headers: OnceLock<Py<Headers>>,
     cookies: OnceLock<Py<PyDict>>,
     context: OnceLock<Py<PyAny>>,
     state: OnceLock<Py<PyAny>>,
     form: OnceLock<Py<FormData>>,
-    later: OnceLock<Arc<Later>>,
 }
 
 impl Request {
@@ -60,20 +66,11 @@ impl Request {
     }
 
     fn with(exchange: Arc<Exchange>, server: Server, ticket: u64) -> Self {
-        Self {
-            exchange,
-            server,
-            ticket,
-            origin: OnceLock::new(),
-            params: OnceLock::new(),
-            query: OnceLock::new(),
-            headers: OnceLock::new(),
-            cookies: OnceLock::new(),
-            context: OnceLock::new(),
-            state: OnceLock::new(),
-            form: OnceLock::new(),
-            later: OnceLock::new(),
-        }
+        Self { exchange, server, ticket, params: OnceLock::new(), made: OnceLock::new(), later: OnceLock::new() }
+    }
+
+    fn made(&self) -> &Made {
+        self.made.get_or_init(Box::default)
     }
 
     /// What is to be done when the request has been answered.
@@ -87,7 +84,7 @@ impl Request {
     }
 
     pub(crate) fn form(&self) -> &OnceLock<Py<FormData>> {
-        &self.form
+        &self.made().form
     }
 
     /// What wakes whoever waits under the request's ticket. A request that is made by hand waits for nothing.
@@ -229,7 +226,7 @@ impl Request {
     /// The parameters of the query, in their order; a name may come more than once.
     #[getter]
     fn query<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, Query>> {
-        kept(&self.query, py, || Bound::new(py, Query::new(self.exchange.clone())))
+        kept(&self.made().query, py, || Bound::new(py, Query::new(self.exchange.clone())))
     }
 
     /// The parameters of the query: the same object as `query`.
@@ -277,7 +274,7 @@ impl Request {
     /// The header fields; a name may come more than once.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, Headers>> {
-        kept(&self.headers, py, || Bound::new(py, Headers::new(self.exchange.clone())))
+        kept(&self.made().headers, py, || Bound::new(py, Headers::new(self.exchange.clone())))
     }
 
     /// The first value of a header field, by its name in any case.
@@ -289,7 +286,7 @@ impl Request {
     /// The cookies, by name.
     #[getter]
     fn cookies<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        kept(&self.cookies, py, || headers::cookies(py, &self.exchange))
+        kept(&self.made().cookies, py, || headers::cookies(py, &self.exchange))
     }
 
     /// The media type of the body with its parameters, as it was sent; empty where there is none.
@@ -430,20 +427,20 @@ impl Request {
     /// A namespace of the request's own: any attribute you set.
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
-        kept(&self.state, py, || values::namespace(py))
+        kept(&self.made().state, py, || values::namespace(py))
     }
 
     /// What middleware and handlers tell each other of the request, by name.
     // pyo3 would give a getter `context` and the method `get_context` one name.
     #[getter(context)]
     fn entries<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
-        kept(&self.context, py, || values::context(py))
+        kept(&self.made().context, py, || values::context(py))
     }
 
     /// An entry of the context.
     #[pyo3(signature = (name, default = None))]
     fn get_context<'py>(&self, py: Python<'py>, name: &str, default: Maybe<'py>) -> PyResult<Maybe<'py>> {
-        let Some(context) = self.context.get() else { return Ok(default) };
+        let Some(context) = self.made.get().and_then(|made| made.context.get()) else { return Ok(default) };
         Ok(context.bind(py).cast::<PyDict>()?.get_item(name)?.or(default))
     }
 
@@ -575,8 +572,9 @@ impl Request {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.later.get().map_or(Ok(()), |later| later.traverse(&visit))?;
-        visit.call(self.context.get())?;
-        visit.call(self.state.get())
+        let Some(made) = self.made.get() else { return Ok(()) };
+        visit.call(made.context.get())?;
+        visit.call(made.state.get())
     }
 
     fn __repr__(&self) -> String {

@@ -61,7 +61,7 @@ impl Request {
     /// What trusted proxies tell of the request; None where there is none between, or none that is trusted.
     pub(super) fn origin(&self) -> Option<&Origin> {
         let proxies = self.server.proxies()?;
-        self.origin.get_or_init(|| proxies.told(&self.exchange).map(Box::new)).as_deref()
+        self.made().origin.get_or_init(|| proxies.told(&self.exchange)).as_ref()
     }
 
     pub(super) fn is_over_tls(&self) -> bool {
