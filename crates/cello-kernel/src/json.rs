@@ -23,24 +23,24 @@ static ESCAPES: [u8; 256] = {
 /// Source: RFC 8259 §7; what need not be escaped is not.
 pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
-    let clean = clean_prefix(bytes);
     out.reserve(bytes.len() + 2);
     out.push(b'"');
-    out.extend_from_slice(&bytes[..clean]);
-    if clean < bytes.len() {
-        write_escaped(out, &bytes[clean..]);
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        write_escaped(out, bytes);
     }
     out.push(b'"');
 }
 
-/// The number of bytes before the first that must be escaped; at most seven fewer.
-fn clean_prefix(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    if let Some(index) = words.iter().position(|word| json_specials(u64::from_le_bytes(*word)) != 0) {
-        return index * 8;
+/// Whether nothing must be escaped. The last word of the text overlaps the one before it.
+fn is_plain(bytes: &[u8]) -> bool {
+    let specials = |word: &[u8; 8]| json_specials(u64::from_le_bytes(*word));
+    match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(last), _, _) => bytes.as_chunks::<8>().0.iter().all(|word| specials(word) == 0) && specials(last) == 0,
+        (None, Some(&[a, b, c, d]), Some(&[e, f, g, h])) => specials(&[a, b, c, d, e, f, g, h]) == 0,
+        _ => bytes.iter().all(|&byte| ESCAPES[byte as usize] == 0),
     }
-    let is_clean = rest.iter().fold(0, |found, &byte| found | ESCAPES[byte as usize]) == 0;
-    words.len() * 8 + if is_clean { rest.len() } else { 0 }
 }
 
 /// The high bit of each of eight bytes that stands in no string as it is: below 0x20, a quote or a backslash. Above the
