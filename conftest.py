@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from browser import Browser
 from serving import Server
 
 if TYPE_CHECKING:
@@ -71,3 +72,14 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     yield start
     for server in servers:
         server.end()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A real browser, which opens pages in tabs of their own."""
+    program = Browser.program()
+    if program is None:
+        pytest.skip("chromium is not installed")
+    browser = Browser.start(program, tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.end()
