@@ -94,6 +94,8 @@ OTHERS = {
         "status",
     ),
     *("value", "what", "written"),
+    # What others call it.
+    *("FastAPI", "Django"),
 }
 
 

@@ -1,8 +1,10 @@
-"""Snippets of the documents, which run as written: dependencies, and work in the background."""
+"""Snippets of the documents, which run as written: dependencies, work in the background, and what moves here."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from pages import blocks
 
 if TYPE_CHECKING:
     from serving import Serve
@@ -103,3 +105,39 @@ app.run()
 """)
     assert server.post("/orders/7", b"").json() == {"ordered": "7"}
     assert server.next_line() == "sent 7"
+
+
+def test_the_example_that_came_from_fastapi_answers_as_it_did_there(serve: Serve) -> None:
+    server = serve(blocks("docs/guides/migration.md", "python")[0])
+    violin = {"name": "violin", "price": 900.0}
+    assert server.get("/items/violin").json() == violin
+    missing = server.get("/items/bow")
+    assert (missing.status, missing.json()["detail"]) == (404, "Item not found")
+    made = server.request("PUT", "/items/bow", b'{"name": "bow", "price": 80}', {"content-type": "application/json"})
+    assert (made.status, made.json()) == (201, {"name": "bow", "price": 80.0})
+    assert server.get("/items?limit=1").json() == [violin]
+    assert server.get("/items?skip=1").json() == [made.json()]
+    refused = server.get("/items?skip=x&limit=101")
+    assert refused.status == 422
+    assert [error["name"] for error in refused.json()["errors"]] == ["skip", "limit"]
+    wrong = server.request("PUT", "/items/bow", b'{"name": "bow"}')
+    assert [error["pointer"] for error in wrong.json()["errors"]] == ["#/price"]
+
+
+def test_the_example_that_came_from_django_answers_as_it_did_there(serve: Serve) -> None:
+    server = serve(blocks("docs/guides/migration.md", "python")[1])
+    strings, bows = {"id": 1, "title": "Strings"}, {"id": 2, "title": "Bows"}
+    assert server.get("/articles/").json() == server.get("/articles").json() == {"articles": [strings, bows]}
+    assert server.get("/articles/?q=bow").json() == {"articles": [bows]}
+    assert server.get("/articles/1/").json() == server.get("/articles/1").json() == strings
+    missing = server.get("/articles/9")
+    assert (missing.status, missing.json()["detail"]) == (404, "There is no article 9.")
+    assert server.get("/articles/first").status == 404
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    made = server.post("/articles/", b"title=Pegs", form)
+    assert (made.status, made.json()) == (201, {"id": 3, "title": "Pegs"})
+    assert server.post("/articles/", b"title=Pegs", form).status == 500  # undone, with all that it began
+    assert server.post("/articles/1", b"").status == 405
+    gone = server.request("DELETE", "/articles/1")
+    assert (gone.status, gone.body) == (204, b"")
+    assert server.get("/articles/").json() == {"articles": [bows, made.json()]}
