@@ -16,6 +16,13 @@ These are shown elsewhere, and so not here:
   `test_a_missing_file_is_a_500_that_does_not_tell_the_path` (`test_files.py`)
 - a second Set-Cookie that overwrites the first:
   `test_fields_are_sent_in_latin1_and_as_often_as_they_were_given` (`test_response.py`)
+- middleware that never sees what no route answers:
+  `test_requests_that_are_refused_pass_the_applications_middleware_too` (`test_middleware.py`)
+- HEAD and OPTIONS that no route answers, and a 404 where only the method is another:
+  `test_head_and_options_are_automatic`,
+  `test_an_unknown_path_is_a_404_and_an_unknown_method_a_405_with_allow` (`test_routing.py`)
+- numbers that JSON has not, sent as null:
+  `test_a_value_that_json_has_not_is_refused_with_the_path_to_it` (`test_json_encode.py`)
 - a slash at the end that makes another path:
   `test_a_slash_at_the_end_matters_only_where_both_are_registered` (`test_routing.py`)
 - malformed JSON that is a 500:
@@ -52,7 +59,7 @@ def write(folder: Path, source: str) -> Path:
 
 def test_what_is_shown_elsewhere_is_there() -> None:
     names = re.findall(r"`(test_\w+)`", __doc__ or "")
-    assert len(names) == 15
+    assert len(names) == 19
     for name in names:
         files = [path for path in Path(__file__).parent.glob("test_*.py") if f"\ndef {name}(" in path.read_text()]
         assert len(files) == 1, name
@@ -262,6 +269,7 @@ KINDS = """
         "timedelta": timedelta(hours=1, seconds=0.5),
         "uuid": key,
         "decimal": Decimal("0.10000000000000000555000"),
+        "integer": 2**70 + 1,
         "dataclass": Item(key, Decimal("1.10")),
         "enum": [Colour.RED, Level.LOW],
         "set": {7},
@@ -292,6 +300,7 @@ WRITTEN = {
     "timedelta": '"PT1H0.5S"',
     "uuid": f'"{KEY}"',
     "decimal": '"0.10000000000000000555000"',
+    "integer": "1180591620717411303425",
     "dataclass": f'{{"id":"{KEY}","price":"1.10"}}',
     "enum": '["red",1]',
     "set": "[7]",
