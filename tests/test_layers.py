@@ -127,13 +127,17 @@ def test_the_framework_has_no_code_and_depends_on_the_core_alone() -> None:
 
 
 def test_pyright_checks_every_package_and_its_tests() -> None:
-    included: list[str] = toml(ROOT / "pyproject.toml")["tool"]["pyright"]["include"]
+    settings = toml(ROOT / "pyproject.toml")["tool"]
+    included: list[str] = settings["pyright"]["include"]
     # Of a glob nobody sees what it leaves out.
     assert not [name for name in included if set("*?[") & set(name)]
     folders = [folder for kind in ("src", "tests") for folder in ROOT.glob(f"packages/*/{kind}")]
     holding = {folder.relative_to(ROOT).as_posix() for folder in folders if any(folder.rglob("*.py"))}
     assert {f"packages/{CORE.name}/src", f"packages/{CORE.name}/tests"} <= holding <= set(included)
     assert all((ROOT / name).exists() for name in included)
+    # The wrong uses are left out, by both checkers, and nothing else is.
+    assert settings["pyright"]["exclude"] == ["tests/annotations/rejected"]
+    assert settings["mypy"]["exclude"] == ["^tests/annotations/rejected/"]
 
 
 def unsafe_rule() -> set[Path]:

@@ -29,10 +29,10 @@ class LimitsConfig:
                 "TimeoutConfig(idle=...) closes those that are idle"
             )
         # The parser's buffer is of that size at least.
-        self.max_header_size = _whole(max_header_size, "max_header_size", 8 << 10, 1 << 30)
-        self.max_body_size = _whole(max_body_size, "max_body_size", 0)
-        self.max_connections = _whole(max_connections, "max_connections", 1)
-        self.max_requests_per_connection = max_requests_per_connection
+        self.max_header_size: int = _whole(max_header_size, "max_header_size", 8 << 10, 1 << 30)
+        self.max_body_size: int = _whole(max_body_size, "max_body_size", 0)
+        self.max_connections: int = _whole(max_connections, "max_connections", 1)
+        self.max_requests_per_connection: None = max_requests_per_connection
 
     def __repr__(self) -> str:
         return _repr(self)
@@ -63,11 +63,11 @@ class TimeoutConfig:
         handler = _either("handler", handler, "request_timeout", request_timeout)
         write = _either("write", write, "response_timeout", response_timeout)
         idle = _either("idle", idle, "keep_alive_timeout", keep_alive_timeout)
-        self.read_header_timeout = _seconds(read_header, "read_header")
-        self.read_body_timeout = _seconds(read_body, "read_body")
-        self.write_timeout = _seconds(30 if write is None else write, "write")
-        self.idle_timeout = _seconds(75 if idle is None else idle, "idle")
-        self.handler_timeout = None if handler is None else _seconds(handler, "handler")
+        self.read_header_timeout: float = _seconds(read_header, "read_header")
+        self.read_body_timeout: float = _seconds(read_body, "read_body")
+        self.write_timeout: float = _seconds(30 if write is None else write, "write")
+        self.idle_timeout: float = _seconds(75 if idle is None else idle, "idle")
+        self.handler_timeout: float | None = None if handler is None else _seconds(handler, "handler")
 
     def __repr__(self) -> str:
         return _repr(self)
@@ -88,7 +88,7 @@ class ThreadPoolConfig:
                     f"{name} is not supported: a handler is never moved to a thread by itself, since that would change "
                     "what it may use; say blocking=True on its route"
                 )
-        self.size = _whole(size, "size", 1)
+        self.size: int = _whole(size, "size", 1)
 
     def __repr__(self) -> str:
         return _repr(self)

@@ -79,6 +79,7 @@ class _HasItems(Protocol):
     def items(self) -> Iterable[tuple[str, str]]: ...
 
 _Headers = _HasItems | Iterable[tuple[str, str]]
+_SameSite = Literal["strict", "lax", "none", "Strict", "Lax", "None"]
 
 __version__: str
 BUILD_PROFILE: Literal["dev", "release"]
@@ -311,7 +312,7 @@ class Request:
 
         Errors: RuntimeError on another route; HTTPError 415 for a body that is no form in parts.
         """
-    def add_background_task(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
+    def add_background_task[**P](self, function: Callable[P, Any], *arguments: P.args, **keywords: P.kwargs) -> None:
         """Have `function(*arguments, **keywords)` called after the answer, as `BackgroundTasks.add_task` does."""
     def _at_end(self, function: Callable[[BaseException | None], Awaitable[Any] | None]) -> None:
         """Have `function` called in the request's own task and context once the last byte of the answer was taken, or
@@ -564,11 +565,11 @@ class Response:
         domain: str | None = None,
         secure: bool = False,
         httponly: bool = False,
-        samesite: str | None = "lax",
+        samesite: _SameSite | None = "lax",
         partitioned: bool = False,
         *,
         http_only: bool | None = None,
-        same_site: str | None = None,
+        same_site: _SameSite | None = None,
     ) -> None:
         """Adds a cookie.
 
@@ -585,11 +586,11 @@ class Response:
         domain: str | None = None,
         secure: bool = False,
         httponly: bool = False,
-        samesite: str | None = "lax",
+        samesite: _SameSite | None = "lax",
         partitioned: bool = False,
         *,
         http_only: bool | None = None,
-        same_site: str | None = None,
+        same_site: _SameSite | None = None,
     ) -> None:
         """Has the client forget a cookie: `path`, `domain` and `partitioned` must be those it was set with.
 

@@ -48,11 +48,11 @@ class ProblemDetails:
         self, type_uri: str, title: str, status: int, detail: str | None = None, instance: str | None = None
     ) -> None:
         name = "a ProblemDetails"
-        self.type_uri = checked_text(type_uri, f"the type_uri of {name}")
-        self.title = checked_text(title, f"the title of {name}")
-        self.status = checked_status(status, name)
-        self.detail = None if detail is None else checked_text(detail, f"the detail of {name}")
-        self.instance = None if instance is None else checked_text(instance, f"the instance of {name}")
+        self.type_uri: str = checked_text(type_uri, f"the type_uri of {name}")
+        self.title: str = checked_text(title, f"the title of {name}")
+        self.status: int = checked_status(status, name)
+        self.detail: str | None = None if detail is None else checked_text(detail, f"the detail of {name}")
+        self.instance: str | None = None if instance is None else checked_text(instance, f"the instance of {name}")
         self.extensions: dict[str, Any] = {}
 
     def with_extension(self, name: str, value: Any) -> ProblemDetails:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from cello._types import Words
     from cello.middleware import Middleware
     from cello.routing import Constraint
 
@@ -35,7 +36,7 @@ class RouteDefaults(TypedDict, total=False):
     """The options of a blueprint: what its routes have that do not say otherwise."""
 
     #: What the routes are about, for the document of the interface; those of a blueprint come before a route's own.
-    tags: Sequence[str] | None
+    tags: Words | None
     #: The document of the interface says that the route is not to be used any more.
     deprecated: bool
     #: The status of an answer that does not have one of its own: of whatever is no Response and no tuple.

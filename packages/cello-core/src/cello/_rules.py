@@ -24,6 +24,11 @@ class Rule:
     def check(self, value: Any) -> None:
         """Raises what is wrong with the value."""
 
+    if TYPE_CHECKING:
+        # What an instance of the class has is the value of the member.
+        def __get__(self, instance: object, owner: type[object]) -> Any: ...
+        def __set__(self, instance: object, value: Any) -> None: ...
+
 
 class MinLength(Rule):
     """Text of at least so many characters."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from cello._hooks import hook
 from cello._methods import method_names
@@ -12,18 +12,17 @@ from cello._route import Placed, Route
 from cello._route_options import check, merge, within
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
     from typing import Any, Self, Unpack
 
     from cello._hooks import Hook
     from cello._kernel import Request
     from cello._middleware import Standing
     from cello._route_options import RouteOptions
+    from cello._types import AnswerDecorator, AsyncMiddleware, HandlerDecorator, SyncMiddleware, Words
     from cello.blueprint import Blueprint
     from cello.middleware import Middleware, Phase
 
-    type Handler = Callable[..., Any]
-    type Decorator = Callable[[Handler], Handler]
     type Answer = Callable[[Request, Any], Any]
 
 __all__ = ["Scope"]
@@ -41,38 +40,38 @@ class Scope:
         self._before: list[Hook] = []
         self._after: list[Hook] = []
 
-    def get(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+    def get(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers GET, and HEAD, at `path`; `{name}` in it is a parameter, `{*name}` the rest of the path.
 
         `{id:int}`, or `constraints={"id": IntConstraint()}`, answers where the parameter is that (`cello.routing`).
         """
         return self.route(path, methods=["GET"], **options)
 
-    def post(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+    def post(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers POST at `path`."""
         return self.route(path, methods=["POST"], **options)
 
-    def put(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+    def put(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers PUT at `path`."""
         return self.route(path, methods=["PUT"], **options)
 
-    def patch(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+    def patch(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers PATCH at `path`."""
         return self.route(path, methods=["PATCH"], **options)
 
-    def delete(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+    def delete(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers DELETE at `path`."""
         return self.route(path, methods=["DELETE"], **options)
 
-    def head(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+    def head(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers HEAD at `path`, in place of the GET handler."""
         return self.route(path, methods=["HEAD"], **options)
 
-    def options(self, path: str, **options: Unpack[RouteOptions]) -> Decorator:
+    def options(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers OPTIONS at `path`, in place of the automatic list of methods."""
         return self.route(path, methods=["OPTIONS"], **options)
 
-    def route(self, path: str, methods: Sequence[str] = ("GET",), **options: Unpack[RouteOptions]) -> Decorator:
+    def route(self, path: str, methods: Words = ("GET",), **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers each of `methods` at `path`.
 
         Errors: TypeError where the path is no str, for an option that there is not, and where what is decorated cannot
@@ -84,7 +83,7 @@ class Scope:
         names = method_names(methods)
         check(options, f"the route {path}")
 
-        def register(handler: Handler) -> Handler:
+        def register[Function: Callable[..., Any]](handler: Function) -> Function:
             if not callable(handler):
                 raise TypeError(f"{handler!r} is no handler of {path}: a handler is a function")
             self._routes.extend(Route(name, path, handler, options) for name in names)
@@ -104,7 +103,7 @@ class Scope:
         self._adopt(blueprint.prefix, blueprint)
         return self
 
-    def use(self, middleware: Middleware | type) -> Self:
+    def use(self, middleware: Middleware | type[AsyncMiddleware] | type[SyncMiddleware]) -> Self:
         """Adds a middleware within those of `add_middleware`; of several the first is the outermost.
 
         Of a class an instance is made.
@@ -117,7 +116,7 @@ class Scope:
 
     def add_middleware(
         self,
-        middleware: Middleware | type,
+        middleware: Middleware | type[AsyncMiddleware] | type[SyncMiddleware],
         phase: Phase | None = None,
         before: str | Iterable[str] = (),
         after: str | Iterable[str] = (),
@@ -136,7 +135,11 @@ class Scope:
         self._middleware.append(standing(middleware, name, phase, before, after))
         return self
 
-    def exception_handler(self, exception: type[Exception] | int) -> Callable[[Answer], Answer]:
+    @overload
+    def exception_handler[Failure: Exception](self, exception: type[Failure]) -> AnswerDecorator[Failure]: ...
+    @overload
+    def exception_handler(self, exception: int) -> AnswerDecorator[Any]: ...
+    def exception_handler(self, exception: type[Exception] | int) -> AnswerDecorator[Any]:
         """Answers with the function, `def` or `async def` of `(request, exc)`, where that is raised.
 
         Shape: `exception` is a class, or the status of an error. It returns what a handler may; what has no status of
@@ -147,7 +150,7 @@ class Scope:
 
         subject = checked_subject(exception)
 
-        def register(function: Answer) -> Answer:
+        def register[Result](function: Callable[[Request, Any], Result]) -> Callable[[Request, Any], Result]:
             self._answers[subject] = checked_answer(function)
             return function
 

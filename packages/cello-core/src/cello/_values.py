@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["Context", "Flag", "Text"]
 
@@ -29,9 +29,10 @@ class Flag(int):
     def __repr__(self) -> str:
         return "True" if self else "False"
 
-    # int's own, named here: else type checkers hold that it is never equal to a bool.
-    __eq__ = int.__eq__
-    __hash__ = int.__hash__
+    if TYPE_CHECKING:
+        # int's own, named here: else type checkers hold that it is never equal to a bool.
+        def __eq__(self, other: object, /) -> bool: ...
+        def __hash__(self) -> int: ...
 
 
 class Context(dict[str, Any]):

@@ -10,15 +10,13 @@ from cello._path import checked_prefix
 from cello._scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Literal, Self
 
     from cello._config import LimitsConfig, ThreadPoolConfig, TimeoutConfig
     from cello._providers import Providers
     from cello._route import Route
-
-    type Listener = Callable[[], Awaitable[None] | None]
-    type Lifespan = Callable[..., Any]
+    from cello._types import Lifespan, ListenerDecorator
 
 __all__ = ["App"]
 
@@ -43,8 +41,8 @@ class App(Scope):
             raise ValueError(f"there are no errors of the form {errors!r}: use one of {', '.join(_ERROR_FORMS)}")
         self._errors: Literal["problem", "legacy"] = errors
         #: What the application keeps between requests: any attribute you set.
-        self.state = SimpleNamespace()
-        self._listeners: dict[str, list[Listener]] = {event: [] for event in _EVENTS}
+        self.state: SimpleNamespace = SimpleNamespace()
+        self._listeners: dict[str, list[Callable[[], Any]]] = {event: [] for event in _EVENTS}
         self._lifespans: list[Lifespan] = []
         #: What is given in place of a dependency, for tests: by function, or by the name of a singleton. Read at start.
         self.dependency_overrides: dict[Callable[..., Any] | str, Any] = {}
@@ -82,7 +80,7 @@ class App(Scope):
         self._adopt(prefix, app)
         return self
 
-    def on_event(self, event: Literal["startup", "shutdown"]) -> Callable[[Listener], Listener]:
+    def on_event(self, event: Literal["startup", "shutdown"]) -> ListenerDecorator:
         """Calls the function, `def` or `async def`, before the first request or after the last.
 
         Errors: ValueError for another event.
@@ -90,13 +88,13 @@ class App(Scope):
         if event not in _EVENTS:
             raise ValueError(f"there is no event {event!r}: use one of {', '.join(_EVENTS)}")
 
-        def register(listener: Listener) -> Listener:
+        def register[Function: Callable[[], Any]](listener: Function) -> Function:
             self._listeners[event].append(listener)
             return listener
 
         return register
 
-    def lifespan[Function: Callable[..., Any]](self, function: Function) -> Function:
+    def lifespan[Function: Lifespan](self, function: Function) -> Function:
         """Enters what the function makes before the first request, and leaves it after the last.
 
         Shape: a generator function, `def` or `async def`, that yields once, or whatever makes a context manager; it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,10 @@ class BackgroundTasks:
         self._request = request
         self._pending = 0
 
+    @overload
+    def add_task(self, function: Callable[..., Any], arguments: list[Any], /) -> None: ...
+    @overload
+    def add_task[**P](self, function: Callable[P, Any], *arguments: P.args, **keywords: P.kwargs) -> None: ...
     def add_task(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
         """Adds `function(*arguments, **keywords)`; `async def` or `def`.
 

@@ -38,7 +38,10 @@ class Dependency:
         return f"Depends({name})"
 
 
-# Of overloads that overlap the first is taken: what a generator yields goes before the generator itself.
+# Of overloads that overlap the first is taken: a class goes before what its instances are like, and what a generator
+# yields before the generator itself.
+@overload
+def Depends[T](dependency: type[T], *, scope: Scope = ..., use_cache: bool = ...) -> T: ...
 @overload
 def Depends[T](dependency: Callable[..., AsyncIterator[T]], *, scope: Scope = ..., use_cache: bool = ...) -> T: ...
 @overload

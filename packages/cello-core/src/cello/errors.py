@@ -101,12 +101,12 @@ class HTTPError(CelloError):
         extensions: Mapping[str, Any] | None = None,
     ) -> None:
         name = self.__class__.__name__
-        self.status = checked_status(status, name)
-        self.detail = None if detail is None else checked_text(detail, f"the detail of {name}")
-        self.type = checked_text(type, f"the type of {name}")
-        self.title = _title(self.status) if title is None else checked_text(title, f"the title of {name}")
-        self.headers = checked_fields(headers or (), name)
-        self.extensions = checked_extensions(extensions or {}, name)
+        self.status: int = checked_status(status, name)
+        self.detail: str | None = None if detail is None else checked_text(detail, f"the detail of {name}")
+        self.type: str = checked_text(type, f"the type of {name}")
+        self.title: str = _title(self.status) if title is None else checked_text(title, f"the title of {name}")
+        self.headers: tuple[tuple[str, str], ...] = checked_fields(headers or (), name)
+        self.extensions: dict[str, Any] = checked_extensions(extensions or {}, name)
         super().__init__(self.title if self.detail is None else self.detail)
 
     def __reduce__(self) -> Any:
