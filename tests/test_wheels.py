@@ -53,6 +53,10 @@ def test_the_wheels_serve_in_an_environment_that_has_nothing_else(tmp_path: Path
     profile = run(python, "-c", "import cello._kernel as kernel; print(kernel.BUILD_PROFILE, kernel.__version__)")
     assert profile.split() == ["release", "2.0.0"]
 
+    typed = ROOT / "tests/annotations/accepted/routes.py"
+    run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, typed, folder=tmp_path)
+    run(sys.executable, "-m", "pyright", "--pythonpath", python, typed, folder=tmp_path)
+
     (tmp_path / "service.py").write_text(APP)
     server = Server.run([str(environment / "bin" / "cello"), "run", "service:app", "--port", "0"], tmp_path)
     try:

@@ -1,8 +1,6 @@
-"""Middleware, hooks, exception handlers and the life of an application."""
+"""Middleware, hooks and exception handlers."""
 
-import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable
 from typing import Any, assert_type
 
 from cello import App, Blueprint, Request, Response
@@ -87,6 +85,13 @@ async def nothing_there(request: Request, exc: NotFound) -> dict[str, str]:
     return {"there is nothing at": request.path}
 
 
+@app.exception_handler(KeyError)
+@app.exception_handler(IndexError)
+@api.exception_handler(410)
+def gone(request: Request, exc: LookupError | HTTPError) -> tuple[str, int]:
+    return str(exc), 410
+
+
 @api.exception_handler(ValidationError)
 def tell_all(request: Request, exc: HTTPError) -> tuple[Any, int]:
     return [*exc.extensions], exc.status
@@ -99,51 +104,3 @@ def sorry(request: Request, exc: Exception) -> dict[str, str]:
 
 answered: Callable[[Request, ValueError], Response] = refuse
 assert_type(sorry(Request("GET", "/"), ValueError()), dict[str, str])
-
-
-@app.on_event("startup")
-async def started() -> None:
-    app.state.greeting = "Hello"
-
-
-@app.on_event("shutdown")
-def stopped() -> None:
-    app.state.greeting = None
-
-
-assert_type(stopped(), None)
-
-
-class Shop(App):
-    """An application with an attribute of its own."""
-
-    db: sqlite3.Connection
-
-
-shop = Shop()
-
-
-@shop.lifespan
-def database(app: Shop) -> Iterator[None]:
-    with closing(sqlite3.connect(":memory:")) as app.db:
-        yield
-
-
-@app.lifespan
-async def connected() -> AsyncIterator[None]:
-    yield
-
-
-@app.lifespan
-def connected_too(app: App) -> Generator[None]:
-    yield
-
-
-@asynccontextmanager
-async def pooled(app: App) -> AsyncGenerator[None]:
-    yield
-
-
-App(lifespan=pooled)
-App(lifespan=connected)
-App(lifespan=lambda: closing(sqlite3.connect(":memory:")))

@@ -1,26 +1,11 @@
-"""Responses of every kind, errors, work in the background, and the loop."""
+"""Responses of every kind, and what handlers return."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, assert_type
+from typing import assert_type
 
-import cello.loop
-from cello import App, BackgroundTasks, ProblemDetails, Request, Response
-from cello.errors import (
-    BadRequest,
-    CelloError,
-    HTTPError,
-    MalformedJSON,
-    MethodNotAllowed,
-    NotFound,
-    ServiceUnavailable,
-    TooManyRequests,
-    Unauthorized,
-    UnprocessableContent,
-)
-from cello.loop import EventLoop
+from cello import App, Request, Response
 
 app = App()
 
@@ -80,72 +65,6 @@ def change(response: Response) -> Response:
     return response
 
 
-@app.get("/problem")
-def problem() -> ProblemDetails:
-    sold_out = ProblemDetails("https://example.org/sold-out", "It is sold out.", 409, detail="No violin is left.")
-    assert_type(sold_out.with_extension("next_in_days", 3), ProblemDetails)
-    assert_type(sold_out.to_response(), Response)
-    assert_type(sold_out.to_json(), str)
-    assert_type(sold_out.detail, str | None)
-    return sold_out
-
-
 @app.get("/with-status")
 def with_status() -> tuple[dict[str, str], int, dict[str, str]]:
     return {"a": "b"}, 201, {"x-served-by": "cello"}
-
-
-errors: list[HTTPError] = [
-    HTTPError(418, "I am a teapot.", title="Teapot", type="https://example.org/teapot"),
-    NotFound(),
-    BadRequest("No.", headers={"x-why": "no"}, extensions={"left": 0}),
-    MalformedJSON("No.", headers=[("x-why", "no")]),
-    Unauthorized(challenge='Basic realm="cello"'),
-    MethodNotAllowed(allow=["GET", "HEAD"]),
-    UnprocessableContent("No.", errors=[{"detail": "must be positive", "pointer": "#/price"}]),
-    TooManyRequests(retry_after_s=2.5),
-    ServiceUnavailable("Later.", retry_after_s=10),
-]
-failures: list[CelloError] = [*errors]
-values: list[ValueError] = [MalformedJSON()]
-assert_type(errors[0].status, int)
-assert_type(errors[0].detail, str | None)
-assert_type(errors[0].title, str)
-assert_type(errors[0].headers, tuple[tuple[str, str], ...])
-assert_type(errors[0].extensions, dict[str, Any])
-
-
-async def confirm(order: str, copies: int = 1, *, quiet: bool = False) -> None: ...
-
-
-def tidy() -> int:
-    return 0
-
-
-@app.get("/orders/{id}/confirm")
-def confirm_order(request: Request) -> None:
-    tasks = BackgroundTasks()
-    tasks.add_task(tidy)
-    tasks.add_task(confirm, "7", 2, quiet=True)
-    tasks.add_task(confirm, "7", copies=2)
-    tasks.add_task(confirm, ["7", 2])
-    tasks.add_task(print, "done", end="")
-    request.add_background_task(confirm, "7", quiet=True)
-    assert_type(tasks.pending_count(), int)
-
-
-async def main() -> int:
-    return 7
-
-
-def run() -> None:
-    assert_type(cello.loop.run(main()), int)
-    assert_type(cello.loop.run(main(), debug=True), int)
-    with asyncio.Runner(loop_factory=EventLoop) as runner:
-        assert_type(runner.run(main()), int)
-    loop: asyncio.AbstractEventLoop = EventLoop()
-    coroutine: Coroutine[Any, Any, int] = main()
-    assert_type(loop.run_until_complete(coroutine), int)
-    assert_type(EventLoop().time(), float)
-    EventLoop().call_soon(confirm_order, Request("GET", "/"))
-    EventLoop().call_later(1.5, tidy).cancel()

@@ -1,4 +1,4 @@
-"""Middleware, hooks, exception handlers and the life of an application: functions that cannot be one."""
+"""Middleware, hooks and exception handlers: what cannot be one."""
 
 from cello import App, Request, Response
 from cello.errors import NotFound
@@ -65,21 +65,3 @@ app.exception_handler("404")  # rejected
 app.exception_handler(ValueError())  # rejected
 app.exception_handler(KeyboardInterrupt)  # rejected
 app.exception_handler(Request)  # rejected
-
-app.on_event("start")  # rejected
-
-
-@app.on_event("startup")  # rejected
-def takes_the_app(app: App) -> None: ...
-
-
-@app.lifespan  # rejected
-def makes_nothing(app: App) -> None: ...
-
-
-@app.lifespan  # rejected
-def takes_two(app: App, other: App) -> None: ...
-
-
-App(lifespan=makes_nothing)  # rejected
-App(lifespan="forever")  # rejected

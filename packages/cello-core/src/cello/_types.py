@@ -52,11 +52,14 @@ class ListenerDecorator(Protocol):
 
 
 class AnswerDecorator[Failure](Protocol):
-    """Gives an exception handler back; it takes the request and what it answers for."""
+    """Gives an exception handler back, which takes the request and what it answers for.
+
+    What it gives may answer for anything, so that decorators can be stacked.
+    """
 
     def __call__[Result](
         self, function: Callable[[Request, Failure], Result], /
-    ) -> Callable[[Request, Failure], Result]: ...
+    ) -> Callable[[Request, Any], Result]: ...
 
 
 class AsyncMiddleware(Protocol):
