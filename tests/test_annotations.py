@@ -30,8 +30,13 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def run(*command: str | Path) -> str:
-    """What a checker says. It is to see the package that the tests import: mypy knows nothing of PYTHONPATH."""
-    environment = {**os.environ, "MYPYPATH": os.environ.get("PYTHONPATH", "")}
+    """What a checker says.
+
+    It is to see the package that the tests import: mypy knows nothing of PYTHONPATH, and pyright, where it verifies
+    types, asks the first `python` it finds.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "MYPYPATH": os.environ.get("PYTHONPATH", ""), "PATH": path}
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
