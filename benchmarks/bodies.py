@@ -39,6 +39,7 @@ ARTICLES = compact(
 ORDER = compact(
     {
         "order": "2026-10042",
+        "placed": "2026-11-21T09:30:00Z",
         "customer": {
             "name": "Ada Example",
             "email": "ada@example.org",
@@ -58,3 +59,6 @@ ORDER = compact(
     }
 )
 RECEIPT = compact({"order": "2026-10042", "city": "Leiden", "quantity": sum(range(1, 9))})
+INVOICE = compact(
+    {"order": "2026-10042", "year": 2026, "city": "Leiden", "quantity": sum(range(1, 9)), "currency": "EUR"}
+)

@@ -1,4 +1,4 @@
-"""What Cello costs besides requests: memory over a million of them, and its import."""
+"""What is measured without requests: Cello's memory before and after a million, its import, and bare validation."""
 
 import os
 import subprocess
@@ -42,6 +42,14 @@ def measure_import(python: Path, core: int, repeats: int) -> ImportCost:
         cost["bare_s"].append(interpreter_cpu_s(python, "pass", core))
         cost["importing_s"].append(interpreter_cpu_s(python, "import cello", core))
     return cost
+
+
+def measure_bare(python: Path, program: Path, body: bytes, core: int) -> float:
+    """Run a program that prints the microseconds of CPU it took for a body."""
+    done = subprocess.run(["taskset", "--cpu-list", str(core), python, program], input=body, capture_output=True)
+    if done.returncode:
+        raise MeasurementError(f"{program.name}: {done.stderr.decode(errors='replace').strip()[-200:]}")
+    return round(float(done.stdout), 4)
 
 
 def interpreter_cpu_s(python: Path, statement: str, core: int) -> float:

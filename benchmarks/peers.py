@@ -23,6 +23,7 @@ class Peer:
     environment: str = ""
     packages: list[str] = field(default_factory=list[str])
     lacks: dict[str, str] = field(default_factory=dict[str, str])
+    only: list[str] = field(default_factory=list[str])
     note: str = ""
 
     @property
@@ -35,10 +36,13 @@ class Peer:
         """The pinned versions of its environment."""
         return HERE / "requirements" / f"{self.name}.txt"
 
+    def python(self, given: Path | None) -> Path:
+        """The interpreter of its environment, which `given` replaces for a subject."""
+        return given if given and self.kind == "subject" else self.venv / "bin" / "python"
+
     def command_line(self, port: int, python: Path | None) -> list[str]:
         """Fill in the command; `python` replaces the environment of a subject."""
-        bin_folder = python.parent if python and self.kind == "subject" else self.venv / "bin"
-        return [part.format(bin=bin_folder, cache=CACHE, port=port) for part in self.command]
+        return [part.format(bin=self.python(python).parent, cache=CACHE, port=port) for part in self.command]
 
     def why_missing(self, python: Path | None) -> str:
         """Say why the server cannot be started, or nothing where it can."""

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from peers import HERE
 
@@ -11,7 +11,10 @@ LOOP_RESULTS = RESULTS / "loops"
 
 
 class Sample(TypedDict):
-    """One server under one workload in one round."""
+    """One server under one workload in one round.
+
+    Units: `bare_us` is the CPU of what its cost is counted above, of a program, where the workload names one.
+    """
 
     round: int
     workload: str
@@ -27,6 +30,7 @@ class Sample(TypedDict):
     server_cores: float
     load_cores: float
     foreign_share: float
+    bare_us: NotRequired[float]
 
 
 class Start(TypedDict):

@@ -13,7 +13,7 @@ from loops.section import loop_section
 from markdown import dated, described, table, target_table, times
 from peers import HERE
 from record import LOOP_RESULTS, RESULTS, Record, Sample
-from targets import MEGABYTE, Figure, ratio, ratios, samples_of, spread, verdicts
+from targets import MEGABYTE, Figure, added_us, base_us, ratio, ratios, samples_of, spread, verdicts
 from workloads import WORKLOADS, Workload
 
 PAGE = HERE / "RESULTS.md"
@@ -33,6 +33,14 @@ CAVEATS = """\
   give where requests are pipelined.
 - Beside busy threads, their CPU is left out of the server's.
 - Memory is resident and counts shared pages in each process.
+"""
+ABOVE_PROGRAM = """\
+Above a bare validation: a server's CPU per request less that of `model_validate_json`, which a loop calls with the same
+body in the server's own environment in the same round. So HTTP, routing, dependencies and the answer are all in it;
+hello from `async def`, beside it, is what the server costs without a body.
+"""
+ABOVE_WORKLOAD = """\
+What the layers cost: a server's CPU per request less that of its own hello from `async def` in the same round.
 """
 
 SPREAD_FIGURES: tuple[tuple[Figure, str], ...] = (("cpu_us", "CPU"), ("p99_us", "p99"))
@@ -98,7 +106,25 @@ def peer_sections(run: Record) -> list[str]:
         ]
         if spreads:
             lines += [f"Cello's spread against itself: {' and '.join(spreads)}.", ""]
+        lines += added_table(run, workload)
     return lines
+
+
+def added_table(run: Record, workload: Workload) -> list[str]:
+    """Show what each server adds to what its cost is counted above, the least first."""
+    head = ["server", "CPU µs added", *(["bare validation"] if workload.above_program else []), "hello"]
+    measured: list[tuple[float, list[str]]] = []
+    for server in run["servers"]:
+        if not (added := added_us(run, server, workload)):
+            continue
+        row = [server, f"{median(added.values()):.2f}"]
+        if workload.above_program:
+            row.append(f"{median(base_us(run, server, workload).values()):.2f}")
+        hello = list(samples_of(run, server, "hello_async").values())
+        row.append(f"{middle(hello, 'cpu_us'):.2f}" if hello else "-")
+        measured.append((median(added.values()), row))
+    rows = [row for _, row in sorted(measured, key=lambda pair: pair[0])]
+    return [ABOVE_PROGRAM if workload.above_program else ABOVE_WORKLOAD, *table(head, rows)] if rows else []
 
 
 def shape_section(run: Record) -> list[str]:

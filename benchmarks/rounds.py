@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from footprint import measure_import, measure_memory
+from footprint import measure_bare, measure_import, measure_memory
 from load import Load, drive
 from peers import CACHE, HERE, Peer
 from postgresql import PostgreSQL
@@ -124,12 +124,13 @@ class Run:
     def _server(self, peer: Peer, port: int, surroundings: Surroundings) -> Server:
         variables = {"BENCH_PORT": str(port), "PYTHONDONTWRITEBYTECODE": "1", "BENCH_DATABASE": self.database.url}
         variables |= {"BENCH_SPIN": str(surroundings.spinners), "BENCH_NEIGHBOURS": str(surroundings.neighbours)}
+        variables |= {"BENCH_MODELS": "1" if surroundings.has_models else ""}
         command = peer.command_line(port, self.plan.cello_python)
         log = CACHE / "logs" / f"{peer.name}.log"
         return Server(peer.name, command, os.environ | variables, HERE / "apps", port, SERVER_CORE, log)
 
     def _wants(self, peer: Peer, workload: Workload) -> bool:
-        if workload.is_for_subject_only and peer.name != "cello":
+        if not workload.is_asked_of(peer):
             return False
         why = peer.why_missing(self.plan.cello_python) or peer.lacks.get(workload.name, "")
         if why:
@@ -152,9 +153,8 @@ class Run:
 
     def _measure_round(self, number: int, workload: Workload) -> None:
         gone = {gap["server"] for gap in self.missing if gap["workload"] == workload.name}
-        names = [name for name in self.servers if name not in gone]
-        if workload.is_for_subject_only:
-            names = [name for name in names if name == "cello"]
+        asked = [peer.name for peer in self.plan.peers if workload.is_asked_of(peer)]
+        names = [name for name in self.servers if name in asked and name not in gone]
         # The order turns, so that no server always follows the same other one.
         shift = number * len(names) // self.plan.rounds
         for name in names[shift:] + names[:shift]:
@@ -197,12 +197,19 @@ class Run:
         while tries[-1]["foreign_share"] > self.plan.max_foreign_share and len(tries) < QUIETEST_OF:
             tries.append(self._sample_once(number, server, workload))
         sample = min(tries, key=lambda each: each["foreign_share"])
+        if workload.above_program:
+            sample["bare_us"] = self._bare_us(server.name, workload)
         say(
             f"  {workload.name:15} round {number} {server.name:20} {sample['cpu_us']:8.2f} us"
             f" {sample['requests_per_s']:9.0f}/s  p99 {sample['p99_us'] / 1000:7.2f} ms"
             f"  errors {sample['errors']}  others {sample['foreign_share']:.0%}"
         )
         return sample
+
+    def _bare_us(self, name: str, workload: Workload) -> float:
+        peer = next(peer for peer in self.plan.peers if peer.name == name)
+        program = HERE / "apps" / workload.above_program
+        return measure_bare(peer.python(self.plan.cello_python), program, workload.sent_body, SERVER_CORE)
 
     def _sample_once(self, number: int, server: Server, workload: Workload) -> Sample:
         pids = server.pids()
@@ -244,9 +251,8 @@ class Run:
             server.stop()
 
     def _measure_import(self, subject: Peer) -> None:
-        python = self.plan.cello_python or subject.venv / "bin" / "python"
         try:
-            self.import_cost = measure_import(python, SERVER_CORE, IMPORT_REPEATS)
+            self.import_cost = measure_import(subject.python(self.plan.cello_python), SERVER_CORE, IMPORT_REPEATS)
         except (MeasurementError, OSError) as error:
             self._miss("cello", "import", str(error))
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from statistics import median
 from typing import Literal
 
 from record import Record, Sample
-from workloads import SHAPES, WORKLOADS
+from workloads import SHAPES, SUBJECTS, WORKLOADS, Workload
 
 MEGABYTE = 1_000_000
 START_LIMIT_MB, GROWTH_LIMIT_MB = 45, 2
@@ -14,6 +15,8 @@ IMPORT_LIMIT_MS = 50
 SHAPE_TOLERANCE = 0.05
 FEWEST_ROUNDS_TO_TRIM = 5
 AHEAD_OF_EVERY_PEER = ("param", "query", "upload", "stream")
+# Of what a peer adds to a bare validation.
+LARGEST_ADDED_SHARE = 1 / 3
 
 Figure = Literal["cpu_us", "p99_us"]
 
@@ -63,6 +66,32 @@ def farthest(found: Iterable[float]) -> float | None:
     return max((abs(each - 1) for each in ordered), default=None)
 
 
+def base_us(record: Record, server: str, workload: Workload) -> dict[int, float]:
+    """Map each round to the CPU above which a server's cost is counted, of a request or of a program."""
+    if workload.above:
+        return {number: sample["cpu_us"] for number, sample in samples_of(record, server, workload.above).items()}
+    samples = samples_of(record, server, workload.name)
+    return {number: sample["bare_us"] for number, sample in samples.items() if "bare_us" in sample}
+
+
+def added_us(record: Record, server: str, workload: Workload) -> dict[int, float]:
+    """Map each round to the CPU that a server adds to that."""
+    base = base_us(record, server, workload)
+    samples = samples_of(record, server, workload.name)
+    return {number: sample["cpu_us"] - base[number] for number, sample in samples.items() if number in base}
+
+
+def added_share(record: Record, rival: str, workload: Workload) -> float | None:
+    """Give what Cello adds, as a share of what a rival adds: each the median over the rounds.
+
+    A difference is within a round, but no ratio of two: where little is added, a round's noise is more than that.
+    """
+    mine, theirs = (added_us(record, server, workload).values() for server in ("cello", rival))
+    if not mine or not theirs:
+        return None
+    return median(mine) / median(theirs) if median(theirs) > 0 else inf
+
+
 def peers_of(record: Record) -> list[str]:
     """List the servers that Cello has to be ahead of."""
     return [name for name, server in record["servers"].items() if server["kind"] == "peer"]
@@ -84,9 +113,24 @@ def ahead(record: Record, workload: str, rivals: Iterable[str], target: str, fig
         return Verdict(target, "not measured", None)
     closest = min(leads, key=lambda rival: leads[rival])
     measured = f"{closest}, the closest of {len(leads)}: {leads[closest]:.2f} times Cello's; the spread is {own:.1%}"
-    if absent := [rival for rival in rivals if rival not in leads]:
+    missing = {gap["server"] for gap in record["missing"] if gap["workload"] == workload}
+    if absent := [rival for rival in rivals if rival in missing]:
         measured += f"; without figures: {', '.join(absent)}"
     return Verdict(target, measured, leads[closest] - 1 > own)
+
+
+def added(record: Record, workload: Workload, limit: float, target: str) -> Verdict:
+    """Judge what Cello adds by the peer that adds the least, as a share of that peer's."""
+    rivals = [server for server in workload.servers if server not in SUBJECTS]
+    shares = {rival: share for rival in rivals if (share := added_share(record, rival, workload)) is not None}
+    if not shares:
+        return Verdict(target, "not measured", None)
+    closest = max(shares, key=lambda rival: shares[rival])
+    mine, theirs = (median(added_us(record, server, workload).values()) for server in ("cello", closest))
+    measured = f"{shares[closest]:.2f} of {closest}'s, the closest of {len(shares)}: {mine:.1f} µs and {theirs:.1f} µs"
+    if absent := [rival for rival in rivals if rival not in shares]:
+        measured += f"; without figures: {', '.join(absent)}"
+    return Verdict(target, measured, shares[closest] <= limit)
 
 
 def shapes(record: Record) -> Verdict:
@@ -138,6 +182,16 @@ def verdicts(record: Record) -> list[Verdict]:
     if "database" in record["workloads"]:
         rivals = ["granian-rsgi", "granian-fastapi", "django-bolt", "uvicorn-fastapi"]
         since.append(ahead(record, "database", rivals, "one row of a database: ahead of every peer that has one"))
+    if "body_pydantic" in record["workloads"]:
+        target = "1 KiB of JSON into a pydantic model, behind two dependencies: above a bare `model_validate_json`,"
+        target += " at most a third of what FastAPI, Litestar and BlackSheep add"
+        since.append(added(record, WORKLOADS["body_pydantic"], LARGEST_ADDED_SHARE, target))
+    if "body_msgspec" in record["workloads"]:
+        target = "1 KiB of JSON into a msgspec struct: ahead of django-bolt"
+        since.append(ahead(record, "body_msgspec", ["django-bolt"], target))
+    if "layers10" in record["workloads"]:
+        target = "ten layers of middleware: less above hello than Starlette's ten, which are ASGI themselves"
+        since.append(added(record, WORKLOADS["layers10"], 1.0, target))
     return [
         of_bare_hyper(record, "hello", 0.88, "hello from `def`"),
         of_bare_hyper(record, "hello_async", 0.80, "hello from `async def`"),

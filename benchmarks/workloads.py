@@ -7,27 +7,36 @@ import time
 from dataclasses import dataclass, field
 from io import BufferedReader
 
-from bodies import ARTICLES, BOUNDARY, FILE_BYTES, ORDER, RECEIPT, STREAMED, UPLOAD, compact
+from bodies import ARTICLES, BOUNDARY, FILE_BYTES, INVOICE, ORDER, RECEIPT, STREAMED, UPLOAD, compact
+from peers import Peer
 from processes import MeasurementError, Server, fetch
 
 HELLO = b'{"message":"Hello, World!"}'
 ROW = b'{"id":1,"message":"Hello, World!"}'
 NEIGHBOURS, LAST_NEIGHBOUR = 300, "/section299/7/details"
 LONGEST_SHOWN_BYTES = 200
+JSON_SENT = {"Content-Type": "application/json"}
+SUBJECTS = ("cello", "cello-again")
+STARLETTES = ("granian-starlette", "uvicorn-starlette")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Surroundings:
-    """What a server is started beside: busy threads in it, a database, and routes that are not asked for."""
+    """What a server is started with: busy threads, a database, routes that nobody asks for, libraries of models."""
 
     spinners: int = 0
     has_database: bool = False
     neighbours: int = 0
+    has_models: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One request under one kind of load. With a body to send, it is a POST."""
+    """One request under one kind of load. With a body to send, it is a POST.
+
+    Shape: `servers` are the names of those that are asked, where not all are. What a server costs may be counted above
+    another workload of its own, `above`, or above a program in `apps/` that is given the body, `above_program`.
+    """
 
     name: str
     title: str
@@ -42,7 +51,18 @@ class Workload:
     surroundings: Surroundings = Surroundings()
     slowest_answer_s: float = 0.0
     duration_factor: int = 1
-    is_for_subject_only: bool = False
+    servers: tuple[str, ...] = ()
+    above: str = ""
+    above_program: str = ""
+
+    def is_asked_of(self, peer: Peer) -> bool:
+        """Tell whether a server is there for it."""
+        return (not self.servers or peer.name in self.servers) and (not peer.only or self.name in peer.only)
+
+    @property
+    def is_for_subject_only(self) -> bool:
+        """Tell whether no peer is asked it."""
+        return self.servers == SUBJECTS[:1]
 
     @property
     def has_latency(self) -> bool:
@@ -55,6 +75,20 @@ WORKLOADS = {
     for workload in (
         Workload("hello", "hello from `def`", "/"),
         Workload("hello_async", "hello from `async def`", "/async"),
+        Workload(
+            "layers10",
+            "ten layers of middleware around hello from `async def`",
+            "/layers",
+            servers=(*SUBJECTS, *STARLETTES),
+            above="hello_async",
+        ),
+        Workload(
+            "layers10_base",
+            "ten layers of Starlette's `BaseHTTPMiddleware` around hello from `async def`",
+            "/layers/base",
+            servers=STARLETTES,
+            above="hello_async",
+        ),
         Workload("suspend", "a handler that suspends once", "/suspend"),
         Workload("pipelined16", "hello from `def`, 16 requests pipelined", "/", pipeline=16),
         # Longer, so that accepting a thousand connections is little of what is measured.
@@ -104,31 +138,52 @@ WORKLOADS = {
             "1 KiB of JSON to parse",
             "/orders",
             body=RECEIPT,
-            sent_headers={"Content-Type": "application/json"},
+            sent_headers=JSON_SENT,
             sent_body=ORDER,
         ),
-        Workload("shape_hello", "hello beside the other shapes", "/", is_for_subject_only=True),
+        Workload(
+            "body_pydantic",
+            "1 KiB of JSON into a pydantic model, behind two dependencies",
+            "/models",
+            body=INVOICE,
+            sent_headers=JSON_SENT,
+            sent_body=ORDER,
+            surroundings=Surroundings(has_models=True),
+            servers=(*SUBJECTS, "granian-fastapi", "uvicorn-fastapi", "granian-litestar", "granian-blacksheep"),
+            above_program="bare_validation.py",
+        ),
+        Workload(
+            "body_msgspec",
+            "1 KiB of JSON into a msgspec struct",
+            "/structs",
+            body=INVOICE,
+            sent_headers=JSON_SENT,
+            sent_body=ORDER,
+            surroundings=Surroundings(has_models=True),
+            servers=(*SUBJECTS, "django-bolt", "granian-litestar"),
+        ),
+        Workload("shape_hello", "hello beside the other shapes", "/", servers=SUBJECTS[:1]),
         Workload(
             "shape_text",
             "text instead of JSON",
             "/text",
             body=b"Hello, you wide open world!",
             content_type="text/plain",
-            is_for_subject_only=True,
+            servers=SUBJECTS[:1],
         ),
         Workload(
             "shape_numbers",
             "JSON of numbers and a list",
             "/numbers",
             body=b'{"id":42,"x":0.5,"all":[1,2]}',
-            is_for_subject_only=True,
+            servers=SUBJECTS[:1],
         ),
         Workload(
             "shape_parameter",
             "a path parameter",
             "/people/someone-or-other",
             body=b'{"user":"someone-or-other"}',
-            is_for_subject_only=True,
+            servers=SUBJECTS[:1],
         ),
         Workload("database", "one row of a database", "/row", body=ROW, surroundings=Surroundings(has_database=True)),
         Workload(

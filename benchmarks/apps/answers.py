@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 CHUNK, CHUNKS = b"x" * 1024, 100
+#: How many middleware stand around `/layers`.
+LAYERS = 10
 
 #: 64 KiB as JSON. Only the serialising is left to a request.
 ARTICLES: list[dict[str, Any]] = [
@@ -25,6 +27,17 @@ def receipt(order: Any) -> dict[str, Any]:
         "order": order["order"],
         "city": order["customer"]["address"]["city"],
         "quantity": sum(line["quantity"] for line in order["lines"]),
+    }
+
+
+def invoice(order: Any, currency: str) -> dict[str, Any]:
+    """Answer from an order that is a model."""
+    return {
+        "order": order.order,
+        "year": order.placed.year,
+        "city": order.customer.address.city,
+        "quantity": sum(line.quantity for line in order.lines),
+        "currency": currency,
     }
 
 

@@ -8,8 +8,10 @@ import answers
 import neighbours
 import orjson
 import spin
-from blacksheep import Application, FromHeader, Request, Response, StreamedContent, json
+from blacksheep import Application, FromHeader, FromJSON, Request, Response, StreamedContent, json
 from blacksheep.settings.json import json_settings
+from models import Order
+from prices import Prices, Settings
 
 
 def _dumps(value: Any) -> str:
@@ -81,6 +83,17 @@ async def articles() -> Response:
 async def order(request: Request) -> Response:
     """Answer from fields of a body of JSON."""
     return json(answers.receipt(await request.json()))
+
+
+# Made for each request, as they are elsewhere; the second from the first, by its type.
+app.services.add_scoped(Settings)
+app.services.add_scoped(Prices)
+
+
+@app.router.post("/models")
+async def by_model(order: FromJSON[Order], prices: Prices) -> Response:
+    """Answer from a model of pydantic's, behind two dependencies."""
+    return json(answers.invoice(order.value, prices.currency))
 
 
 for path in neighbours.paths():

@@ -4,12 +4,15 @@
 
 import asyncio
 import os
+from typing import Annotated
 
 import answers
 import neighbours
 import row
 import spin
-from cello import App, Request, Response
+from cello import App, Depends, Request, Response
+from cello.middleware import CallNext, Middleware
+from prices import Prices, Settings
 
 app = App()
 app.on_event("startup")(row.connect)
@@ -112,6 +115,45 @@ def user(request: Request) -> dict[str, object]:
     """Answer from a path parameter that is a number."""
     number = int(request.params["id"])
     return {"id": number, "name": f"User {number}"}
+
+
+def layer() -> Middleware:
+    """Make a middleware that passes the response on."""
+
+    async def pass_on(request: Request, call_next: CallNext) -> Response:
+        return await call_next(request)
+
+    return pass_on
+
+
+@app.get("/layers", middleware=[layer() for _ in range(answers.LAYERS)])
+async def layered(request: Request) -> dict[str, str]:
+    """Answer behind ten middleware."""
+    return {"message": "Hello, World!"}
+
+
+# Only where they are asked for: what the libraries take is none of Cello's memory.
+if os.environ.get("BENCH_MODELS"):
+    import models
+    import structs
+
+    def get_settings() -> Settings:
+        """Make what prices depend on."""
+        return Settings()
+
+    def get_prices(settings: Annotated[Settings, Depends(get_settings)]) -> Prices:
+        """Make what the handler depends on."""
+        return Prices(settings)
+
+    @app.post("/models")
+    def by_model(order: models.Order, prices: Annotated[Prices, Depends(get_prices)]) -> dict[str, object]:
+        """Answer from a model of pydantic's, behind two dependencies."""
+        return answers.invoice(order, prices.currency)
+
+    @app.post("/structs")
+    def by_struct(order: structs.Order) -> dict[str, object]:
+        """Answer from a struct of msgspec's."""
+        return answers.invoice(order, "EUR")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import django
 import neighbours
 import row
 import spin
+import structs
 from django.conf import settings
 from django.core.management import execute_from_command_line
 
@@ -101,6 +102,12 @@ def articles() -> list:
 def order(sent: Annotated[dict, Body()]) -> dict:
     """Answer from fields of a body of JSON."""
     return answers.receipt(sent)
+
+
+@api.post("/structs")
+def by_struct(order: structs.Order) -> dict:
+    """Answer from a struct of msgspec's."""
+    return answers.invoice(order, "EUR")
 
 
 for path in neighbours.paths():

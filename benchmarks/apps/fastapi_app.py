@@ -13,8 +13,10 @@ import answers
 import neighbours
 import row
 import spin
-from fastapi import FastAPI, Header, Request, UploadFile
+from fastapi import Depends, FastAPI, Header, Request, UploadFile
 from fastapi.responses import StreamingResponse
+from models import Order
+from prices import Prices, Settings
 
 
 @asynccontextmanager
@@ -87,6 +89,22 @@ async def articles() -> list[dict[str, Any]]:
 async def order(request: Request) -> dict[str, str | int]:
     """Answer from fields of a body of JSON."""
     return answers.receipt(await request.json())
+
+
+async def get_settings() -> Settings:
+    """Make what prices depend on."""
+    return Settings()
+
+
+async def get_prices(settings: Annotated[Settings, Depends(get_settings)]) -> Prices:
+    """Make what the handler depends on."""
+    return Prices(settings)
+
+
+@app.post("/models")
+async def by_model(order: Order, prices: Annotated[Prices, Depends(get_prices)]) -> dict[str, str | int]:
+    """Answer from a model of pydantic's, behind two dependencies."""
+    return answers.invoice(order, prices.currency)
 
 
 for path in neighbours.paths():
