@@ -23,7 +23,8 @@ from loops.section import loop_section
 from loops.workloads import LOOP_WORKLOADS
 from peers import CACHE, Peer, load_loops, load_peers
 from record import LOOP_RESULTS, RESULTS, Described, LoopRecord, Origin, Record, write
-from rounds import LOAD_CORE, SERVER_CORE, Plan, Run, say
+from rounds import Plan, Run
+from sampling import LOAD_CORE, SERVER_CORE, say, surprises
 from workloads import WORKLOADS
 
 PUBLISHED_ROUNDS, PUBLISHED_DURATION_S = 7, 1
@@ -218,7 +219,7 @@ def measure_servers(plan: Plan, made: Build) -> tuple[Record, int]:
         "notes": run.notes,
         "missing": run.missing,
     }
-    return found, len(run.surprises())
+    return found, len(surprises(run.missing, plan.peers))
 
 
 def measure_loops(plan: LoopPlan, made: Build) -> tuple[LoopRecord, int]:
@@ -244,7 +245,7 @@ def measure_loops(plan: LoopPlan, made: Build) -> tuple[LoopRecord, int]:
         "samples": run.samples,
         "missing": run.missing,
     }
-    return found, len(run.surprises())
+    return found, len(surprises(run.missing, plan.loops))
 
 
 def keep(found: Record | LoopRecord, folder: Path, given: Path | None) -> Path:
@@ -273,10 +274,10 @@ def main() -> int:
     # Again after the build: somebody may have changed what was being built.
     is_dirty = is_dirty or provenance.is_dirty() or provenance.commit() != commit
     made = Build(commit, is_dirty, profile, began, time.time())
-    surprises = 0
+    unexpected = 0
     if plan:
         servers, missing = measure_servers(plan, made)
-        surprises += missing
+        unexpected += missing
         if not options.check:
             path = keep(servers, RESULTS, options.json)
             print(render.render(servers, path.name))
@@ -284,11 +285,11 @@ def main() -> int:
             return 1
     if loop_plan:
         loops, missing = measure_loops(loop_plan, made)
-        surprises += missing
+        unexpected += missing
         if not options.check:
             path = keep(loops, LOOP_RESULTS, options.json)
             print(loop_section(loops, path.name))
-    return 1 if options.check and surprises else 0
+    return 1 if options.check and unexpected else 0
 
 
 if __name__ == "__main__":

@@ -2,23 +2,23 @@
 
 import os
 import resource
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import sampling
 from footprint import measure_bare, measure_import, measure_memory
 from load import Load, drive
 from peers import CACHE, HERE, Peer
 from postgresql import PostgreSQL
 from processes import MeasurementError, Server, core_busy_s
 from record import ImportCost, Memory, Remark, Sample, Start
+from sampling import LOAD_CORE, SERVER_CORE, say
 from workloads import Surroundings, Workload, verify
 
 FIRST_PORT = 28000
-SERVER_CORE, LOAD_CORE = 0, 1
 IMPORT_REPEATS = 25
-QUIETEST_OF = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,6 @@ class Plan:
     warm_up_s: int
     max_foreign_share: float
     cello_python: Path | None
-
-
-def say(text: str) -> None:
-    """Tell whoever waits how far the run is."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass(slots=True)
@@ -64,7 +59,7 @@ class Run:
             workloads = [each for each in self.plan.workloads if each.surroundings == surroundings]
             try:
                 if surroundings.has_database:
-                    self._start_database()
+                    sampling.start(self.database)
                 self._start_all(workloads, surroundings)
                 for number in range(self.plan.rounds):
                     for workload in workloads:
@@ -79,18 +74,6 @@ class Run:
             self._measure_memory(subject)
         if subject and self.plan.has_import:
             self._measure_import(subject)
-
-    def surprises(self) -> list[Remark]:
-        """List what is missing although nothing in `peers.toml` says that it would be."""
-        lacks = {peer.name: peer.lacks for peer in self.plan.peers}
-        return [gap for gap in self.missing if gap["workload"] not in lacks[gap["server"]]]
-
-    def _start_database(self) -> None:
-        try:
-            self.database.start()
-        except (MeasurementError, OSError) as error:
-            # Every server is then seen to be without it.
-            say(str(error))
 
     def _start_all(self, workloads: list[Workload], surroundings: Surroundings) -> None:
         for index, peer in enumerate(self.plan.peers):
@@ -147,17 +130,13 @@ class Run:
                 self.notes.append({"server": server.name, "workload": workload.name, "text": note})
 
     def _miss(self, server: str, workload: str, why: str) -> None:
-        text = why.replace(str(CACHE), "$BENCH_CACHE").replace(str(HERE), "benchmarks")
-        say(f"  {workload} {server}: {text}")
-        self.missing.append({"server": server, "workload": workload, "text": text})
+        self.missing.append(sampling.gap(server, workload, why))
 
     def _measure_round(self, number: int, workload: Workload) -> None:
         gone = {gap["server"] for gap in self.missing if gap["workload"] == workload.name}
         asked = [peer.name for peer in self.plan.peers if workload.is_asked_of(peer)]
         names = [name for name in self.servers if name in asked and name not in gone]
-        # The order turns, so that no server always follows the same other one.
-        shift = number * len(names) // self.plan.rounds
-        for name in names[shift:] + names[:shift]:
+        for name in sampling.turned(names, number, self.plan.rounds):
             server = self.servers[name]
             server.resume()
             try:
@@ -193,10 +172,8 @@ class Run:
         )
 
     def _sample(self, number: int, server: Server, workload: Workload) -> Sample:
-        tries = [self._sample_once(number, server, workload)]
-        while tries[-1]["foreign_share"] > self.plan.max_foreign_share and len(tries) < QUIETEST_OF:
-            tries.append(self._sample_once(number, server, workload))
-        sample = min(tries, key=lambda each: each["foreign_share"])
+        take = partial(self._sample_once, number, server, workload)
+        sample = sampling.quietest(take, self.plan.max_foreign_share)
         if workload.above_program:
             sample["bare_us"] = self._bare_us(server.name, workload)
         say(

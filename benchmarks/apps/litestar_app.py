@@ -109,6 +109,7 @@ def by_struct(data: structs.Order) -> dict[str, Any]:
     return answers.invoice(data, "EUR")
 
 
+# With a path of its own, since a handler without any is that of `/`.
 @get([*neighbours.paths("{%s:int}"), "/neighbour"], sync_to_thread=False)
 def neighbour() -> dict[str, str]:
     """Answer to nobody."""

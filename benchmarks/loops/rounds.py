@@ -6,16 +6,18 @@ import subprocess
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypedDict, cast
 
+import sampling
 from environments import CERTIFICATE, ECHO_LOAD
 from loops.workloads import LoopWorkload
 from peers import CACHE, HERE, Peer
 from postgresql import PostgreSQL
 from processes import MeasurementError, core_busy_s
 from record import LoopSample, Remark
-from rounds import LOAD_CORE, QUIETEST_OF, SERVER_CORE, say
+from sampling import LOAD_CORE, SERVER_CORE, say
 
 PATIENCE_S = 20
 LOG = CACHE / "logs" / "loop.log"
@@ -58,45 +60,26 @@ class LoopRun:
         """Measure everything in the plan."""
         try:
             if any(workload.has_database for workload in self.plan.workloads):
-                self._start_database()
+                sampling.start(self.database)
             for number in range(self.plan.rounds):
                 for workload in self.plan.workloads:
                     self._measure_round(number, workload)
         finally:
             self.database.stop()
 
-    def surprises(self) -> list[Remark]:
-        """List what is missing although nothing in `loops.toml` says that it would be."""
-        lacks = {loop.name: loop.lacks for loop in self.plan.loops}
-        return [gap for gap in self.missing if gap["workload"] not in lacks[gap["server"]]]
-
-    def _start_database(self) -> None:
-        try:
-            self.database.start()
-        except (MeasurementError, OSError) as error:
-            # Every loop is then seen to be without it.
-            say(str(error))
-
     def _measure_round(self, number: int, workload: LoopWorkload) -> None:
         gone = {gap["server"] for gap in self.missing if gap["workload"] == workload.name}
         loops = [loop for loop in self.plan.loops if loop.name not in gone]
-        # The order turns, so that no loop always follows the same other one.
-        shift = number * len(loops) // self.plan.rounds
-        for loop in loops[shift:] + loops[:shift]:
+        for loop in sampling.turned(loops, number, self.plan.rounds):
             try:
                 if why := loop.why_missing(self.plan.cello_python) or loop.lacks.get(workload.name, ""):
                     raise MeasurementError(why)
                 self.samples.append(self._sample(number, workload, loop))
             except (MeasurementError, OSError) as error:
-                text = str(error).replace(str(CACHE), "$BENCH_CACHE")
-                say(f"  {workload.name} {loop.name}: {text}")
-                self.missing.append({"server": loop.name, "workload": workload.name, "text": text})
+                self.missing.append(sampling.gap(loop.name, workload.name, str(error)))
 
     def _sample(self, number: int, workload: LoopWorkload, loop: Peer) -> LoopSample:
-        tries = [self._sample_once(number, workload, loop)]
-        while tries[-1]["foreign_share"] > self.plan.max_foreign_share and len(tries) < QUIETEST_OF:
-            tries.append(self._sample_once(number, workload, loop))
-        sample = min(tries, key=lambda each: each["foreign_share"])
+        sample = sampling.quietest(partial(self._sample_once, number, workload, loop), self.plan.max_foreign_share)
         say(
             f"  {workload.name:16} round {number} {loop.name:12} {sample['cpu_us']:9.3f} us"
             f" {sample['operations'] / sample['duration_s']:9.0f}/s  others {sample['foreign_share']:.0%}"
