@@ -13,7 +13,7 @@ LOOP_RESULTS = RESULTS / "loops"
 class Sample(TypedDict):
     """One server under one workload in one round.
 
-    Units: `bare_us` is the CPU of what its cost is counted above, of a program, where the workload names one.
+    Units: `base_us` is the CPU of what its cost is counted above, measured right after it, where there is such.
     """
 
     round: int
@@ -30,7 +30,7 @@ class Sample(TypedDict):
     server_cores: float
     load_cores: float
     foreign_share: float
-    bare_us: NotRequired[float]
+    base_us: NotRequired[float]
 
 
 class Start(TypedDict):

@@ -40,7 +40,7 @@ body in the server's own environment in the same round. So HTTP, routing, depend
 hello from `async def`, beside it, is what the server costs without a body.
 """
 ABOVE_WORKLOAD = """\
-What the layers cost: a server's CPU per request less that of its own hello from `async def` in the same round.
+What the layers cost: a server's CPU per request less that of its own hello from `async def`, measured right after it.
 """
 
 SPREAD_FIGURES: tuple[tuple[Figure, str], ...] = (("cpu_us", "CPU"), ("p99_us", "p99"))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
 from statistics import median
 from typing import Literal
 
@@ -68,28 +67,14 @@ def farthest(found: Iterable[float]) -> float | None:
 
 def base_us(record: Record, server: str, workload: Workload) -> dict[int, float]:
     """Map each round to the CPU above which a server's cost is counted, of a request or of a program."""
-    if workload.above:
-        return {number: sample["cpu_us"] for number, sample in samples_of(record, server, workload.above).items()}
     samples = samples_of(record, server, workload.name)
-    return {number: sample["bare_us"] for number, sample in samples.items() if "bare_us" in sample}
+    return {number: sample["base_us"] for number, sample in samples.items() if "base_us" in sample}
 
 
 def added_us(record: Record, server: str, workload: Workload) -> dict[int, float]:
     """Map each round to the CPU that a server adds to that."""
-    base = base_us(record, server, workload)
-    samples = samples_of(record, server, workload.name)
-    return {number: sample["cpu_us"] - base[number] for number, sample in samples.items() if number in base}
-
-
-def added_share(record: Record, rival: str, workload: Workload) -> float | None:
-    """Give what Cello adds, as a share of what a rival adds: each the median over the rounds.
-
-    A difference is within a round, but no ratio of two: where little is added, a round's noise is more than that.
-    """
-    mine, theirs = (added_us(record, server, workload).values() for server in ("cello", rival))
-    if not mine or not theirs:
-        return None
-    return median(mine) / median(theirs) if median(theirs) > 0 else inf
+    samples, base = samples_of(record, server, workload.name), base_us(record, server, workload)
+    return {number: samples[number]["cpu_us"] - us for number, us in base.items()}
 
 
 def peers_of(record: Record) -> list[str]:
@@ -120,17 +105,23 @@ def ahead(record: Record, workload: str, rivals: Iterable[str], target: str, fig
 
 
 def added(record: Record, workload: Workload, limit: float, target: str) -> Verdict:
-    """Judge what Cello adds by the peer that adds the least, as a share of that peer's."""
+    """Judge what Cello adds by the peer that adds the least, each by the median over the rounds.
+
+    A difference is within a round, but no ratio of two: where little is added, the noise of a round is more than that.
+    """
+    found = {server: added_us(record, server, workload).values() for server in workload.servers}
+    medians = {server: median(values) for server, values in found.items() if values}
     rivals = [server for server in workload.servers if server not in SUBJECTS]
-    shares = {rival: share for rival in rivals if (share := added_share(record, rival, workload)) is not None}
-    if not shares:
+    closest = min((rival for rival in rivals if rival in medians), key=lambda rival: medians[rival], default=None)
+    if closest is None or "cello" not in medians:
         return Verdict(target, "not measured", None)
-    closest = max(shares, key=lambda rival: shares[rival])
-    mine, theirs = (median(added_us(record, server, workload).values()) for server in ("cello", closest))
-    measured = f"{shares[closest]:.2f} of {closest}'s, the closest of {len(shares)}: {mine:.1f} µs and {theirs:.1f} µs"
-    if absent := [rival for rival in rivals if rival not in shares]:
+    mine, theirs = medians["cello"], medians[closest]
+    if theirs <= 0:
+        return Verdict(target, f"lost in the noise: {mine:.1f} µs, and {theirs:.1f} µs for {closest}", None)
+    measured = f"{mine / theirs:.2f} of {closest}'s, the least of its peers: {mine:.1f} µs and {theirs:.1f} µs"
+    if absent := [rival for rival in rivals if rival not in medians]:
         measured += f"; without figures: {', '.join(absent)}"
-    return Verdict(target, measured, shares[closest] <= limit)
+    return Verdict(target, measured, mine <= limit * theirs)
 
 
 def shapes(record: Record) -> Verdict:
