@@ -83,9 +83,9 @@ WORKLOADS = {
             above="hello_async",
         ),
         Workload(
-            "layers10_base",
-            "ten layers of Starlette's `BaseHTTPMiddleware` around hello from `async def`",
-            "/layers/base",
+            "layers10_blind",
+            "ten layers that do not see the answer around hello from `async def`",
+            "/layers/blind",
             servers=STARLETTES,
             above="hello_async",
         ),
