@@ -33,7 +33,7 @@ NAMED = [*REFERENCE, *(page for page in GUIDES if page.replace("guides", "refere
 #: Whose public names each page describes. Instances stand for their class and for what they have by themselves.
 OWNERS: dict[str, list[Any]] = {
     "app": [cello.App(), cello.Blueprint(), cello.LimitsConfig(), cello.ThreadPoolConfig(), cello.TimeoutConfig()],
-    "background": [cello.background, cello.background.BackgroundTasks],
+    "background": [cello.background, cello.background.BackgroundCounts(), cello.background.BackgroundTasks],
     "dependencies": [cello.dependencies, cello.dependencies.Dependency()],
     "errors": [cello.errors, cello.ProblemDetails("about:blank", "", 400), cello.errors.HTTPError(400)],
     "forms": [cello.FormData, cello.UploadedFile, _kernel.UploadPart],
@@ -62,6 +62,8 @@ NAMES = {
     "exception",
     "made by",
     "member",
+    "member of `BackgroundCounts`",
+    "member of `BackgroundTasks`",
     "member of a blueprint",
     "member of a part",
     "method",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from cello import Request
 from cello.background import BackgroundTasks
 
 if TYPE_CHECKING:
@@ -123,6 +125,8 @@ def test_work_is_done_after_the_answer_in_the_order_it_was_added(serve: Serve, n
     word = "async def" if name == "async" else name
     expected = [["pending", 5], [word, 1, ["two", 2]], ["async"], ["older", "form"]]
     assert server.get("/log").json() == expected
+    # What `len` returns was awaited once, and told as a failure.
+    assert server.stop().stderr == ""
 
 
 def test_work_waits_for_the_last_piece_of_a_stream(serve: Serve) -> None:
@@ -318,6 +322,113 @@ def test_endings_are_called_the_last_first_with_what_was_raised_and_before_the_w
     assert server.get("/log").json() == [f"breaks 2 {why}", f"breaks 1 {why}", "work"]
 
 
-def test_background_tasks_belong_to_a_request() -> None:
-    with pytest.raises(RuntimeError, match="belongs to a request"):
-        BackgroundTasks()
+COUNTED = """
+    import asyncio
+    from cello import App, BackgroundTasks
+
+    app, shop = App(), App()
+    held, begun = asyncio.Event(), asyncio.Event()
+
+    async def hold():
+        begun.set()
+        await held.wait()
+
+    @shop.get("/work")
+    def work(request):
+        tasks = BackgroundTasks()
+        tasks.add_task(len, "a value is no failure")
+        tasks.add_task(int, "no number")
+        tasks.add_task(hold)
+        request.add_background_task(int, "no number")
+        return "answered"
+
+    @shop.get("/work-now")
+    async def work_now(request):
+        tasks = BackgroundTasks()
+        tasks.add_task(print, "first", flush=True)
+        tasks.add_task(asyncio.sleep, 0)
+        await tasks.run_all()
+        tasks.add_task(print, "second", flush=True)
+        return tasks.pending_count()
+
+    @app.get("/counts")
+    async def counts(request):
+        await begun.wait()
+        assert shop.background_tasks is request.app.background_tasks
+        return request.app.background_tasks
+
+    @app.get("/let-go")
+    def let_go():
+        held.set()
+        return "let go"
+
+    @app.on_event("shutdown")
+    def tell():
+        print(app.background_tasks, flush=True)
+
+    app.mount("/shop", shop)
+    app.run()
+"""
+
+
+def test_work_is_counted_for_all_that_is_served_together(serve: Serve) -> None:
+    server = serve(COUNTED)
+    assert server.get("/shop/work").body == b"answered"
+    assert server.get("/counts").json() == {"running": 1, "completed": 1, "failed": 1}
+    assert server.get("/let-go").body == b"let go"
+    stopped = server.stop()
+    assert stopped.stdout.endswith("BackgroundCounts(running=0, completed=2, failed=2)\n")
+    assert stopped.stderr.count("GET /shop/work: work in the background failed") == 2
+
+
+def test_work_that_a_handler_has_done_itself_is_neither_done_again_nor_counted(serve: Serve) -> None:
+    server = serve(COUNTED)
+    assert server.get("/shop/work-now").json() == 1
+    stopped = server.stop()
+    assert stopped.stdout.splitlines()[1:] == ["first", "second", "BackgroundCounts(running=0, completed=1, failed=0)"]
+    assert stopped.stderr == ""
+
+
+# --- outside a request
+
+
+def test_outside_a_request_work_is_done_when_it_is_asked_for() -> None:
+    done: list[object] = []
+
+    async def later(word: str) -> None:
+        await asyncio.sleep(0)
+        done.append(word)
+
+    tasks = BackgroundTasks()
+    tasks.add_task(done.append, 1)
+    tasks.add_task(int, "no number")
+    tasks.add_task(later, "two")
+    tasks.add_task(later, ["three"])
+    tasks.add_task(lambda: done.index("nothing"))
+    tasks.add_task(lambda: tasks.add_task(done.append, "last"))
+    assert tasks.pending_count() == 6
+    with pytest.raises(ExceptionGroup, match="work in the background failed") as caught:
+        asyncio.run(tasks.run_all())
+    assert [type(error) for error in caught.value.exceptions] == [ValueError, ValueError]
+    assert done == [1, "two", ["three"], "last"]
+    assert tasks.pending_count() == 0
+    asyncio.run(tasks.run_all())
+    assert len(done) == 4
+
+
+def test_a_handler_that_is_called_by_hand_may_have_work() -> None:
+    def confirm(request: Request) -> BackgroundTasks:
+        tasks = BackgroundTasks()
+        tasks.add_task(sent.append, request.params["id"])
+        return tasks
+
+    sent: list[str] = []
+    asyncio.run(confirm(Request("GET", "/orders/7", params={"id": "7"})).run_all())
+    assert sent == ["7"]
+
+
+def test_work_that_nobody_will_do_is_warned_of() -> None:
+    tasks = BackgroundTasks()
+    tasks.add_task(print, "never")
+    with pytest.warns(RuntimeWarning, match=r"1 added to BackgroundTasks outside a request, and run_all\(\) was not"):
+        del tasks

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from inspect import isawaitable
 from typing import TYPE_CHECKING
+
+from cello._counts import DONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cello._counts import BackgroundCounts
     from cello._kernel import Request
 
 __all__ = ["end"]
@@ -20,25 +24,43 @@ ABANDONED_TIMEOUT_S = 5.0
 _log = logging.getLogger("cello")
 
 
-async def end(request: Request, error: BaseException | None) -> None:
+async def end(counts: BackgroundCounts, request: Request, error: BaseException | None) -> None:
     """Does what is left once the answer is out: what was given to `Request._at_end`, the last first, and after that
-    what was given to `Request._in_background`. One that fails is logged, and the others go on.
+    what was given to `Request._in_background`, which is counted. One that fails is logged, and the others go on.
     """
     await request._sent()
     endings, background = request._take_later()
     while endings or background:
         async with asyncio.timeout(ABANDONED_TIMEOUT_S if request.disconnected() else None):
             for function in reversed(endings):
-                await _call(request, "the end of a dependency", function, error)
+                try:
+                    await _result(function, error)
+                except Exception:
+                    _log_failure(request, "the end of a dependency")
         for function in background:
-            await _call(request, "work in the background", function)
+            await _work(counts, request, function)
         endings, background = request._take_later()
 
 
-async def _call(request: Request, what: str, function: Callable[..., Any], *arguments: object) -> None:
+async def _work(counts: BackgroundCounts, request: Request, function: Callable[[], Any]) -> None:
+    counts.running += 1
     try:
-        awaitable = function(*arguments)
-        if awaitable is not None:
-            await awaitable
-    except Exception:
-        _log.exception("%s %s: %s failed (request %s)", request.method, request.path, what, request.request_id)
+        result = await _result(function)
+    except BaseException as error:
+        counts.failed += 1
+        if not isinstance(error, Exception):
+            raise
+        _log_failure(request, "work in the background")
+    else:
+        counts.completed += result is not DONE
+    finally:
+        counts.running -= 1
+
+
+async def _result(function: Callable[..., Any], *arguments: object) -> object:
+    result = function(*arguments)
+    return await result if isawaitable(result) else result
+
+
+def _log_failure(request: Request, what: str) -> None:
+    _log.exception("%s %s: %s failed (request %s)", request.method, request.path, what, request.request_id)

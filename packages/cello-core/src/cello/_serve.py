@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from cello._compose import compose
@@ -71,6 +72,8 @@ def serve(app: App, options: Options) -> None:
     threads = Threads((app._threadpool or ThreadPoolConfig()).size)
     over = threading.Event()
     answer = answerer(options.debug, over.is_set, app._errors)
+    for mounted in app._applications():
+        mounted._background_tasks = app.background_tasks
     plans, fallbacks = compose(app, threads, answer)
     try:
         listener = Listener.bind(options.host, options.port)
@@ -87,7 +90,7 @@ def serve(app: App, options: Options) -> None:
                 routes=plans,
                 hooks=Hooks(  # pyright: ignore[reportArgumentType] - takes the fields for methods, which they are not
                     answer,
-                    end,
+                    partial(end, app.background_tasks),
                     SlowSteps(plans).note,
                     break_logger(over.is_set),
                     drained.set,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from cello._config import LimitsConfig, ThreadPoolConfig, TimeoutConfig
+    from cello._counts import BackgroundCounts
     from cello._providers import Providers
     from cello._route import Route
     from cello._types import Lifespan, ListenerDecorator
@@ -54,6 +55,7 @@ class App(Scope):
         self._timeouts: TimeoutConfig | None = None
         self._threadpool: ThreadPoolConfig | None = None
         self._body_limit: int | None = None
+        self._background_tasks: BackgroundCounts | None = None
         if lifespan is not None:
             self.lifespan(lifespan)
 
@@ -65,6 +67,18 @@ class App(Scope):
         around it.
         """
         return [route for route, _ in self._walk("")]
+
+    @property
+    def background_tasks(self) -> BackgroundCounts:
+        """How much work in the background the server has done, for this application and those it is served with.
+
+        Shape: `running`, `completed` and `failed`; a handler may return it.
+        """
+        from cello._counts import BackgroundCounts
+
+        if self._background_tasks is None:
+            self._background_tasks = BackgroundCounts()
+        return self._background_tasks
 
     def mount(self, path: str, app: App) -> Self:
         """Adds another application under a path: its routes, with all that stands around them.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast, overload
+
+from cello._counts import DONE, BackgroundCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cello._kernel import Request
 
-__all__ = ["BackgroundTasks"]
+__all__ = ["BackgroundCounts", "BackgroundTasks"]
 
 #: The request whose task, or a task of its making, this is. Set by the kernel where this module was imported at start.
 current_request: ContextVar[Request] = ContextVar("cello.current_request")
@@ -24,15 +27,12 @@ class BackgroundTasks:
     order they were added, in the task and the context of the request; a failure is logged, and the next goes on. The
     server waits for them when it stops.
 
-    Errors: RuntimeError outside a request.
+    Outside a request nobody calls them but `run_all()`: where that was forgotten, there is a RuntimeWarning.
     """
 
     def __init__(self) -> None:
-        request = current_request.get(None)
-        if request is None:
-            raise RuntimeError("BackgroundTasks() belongs to a request: make it in a handler, or in what one calls")
-        self._request = request
-        self._pending = 0
+        self._request = current_request.get(None)
+        self._waiting: deque[Callable[[], Any]] = deque()
 
     @overload
     def add_task(self, function: Callable[..., Any], arguments: list[Any], /) -> None: ...
@@ -46,18 +46,41 @@ class BackgroundTasks:
         """
         if len(arguments) == 1 and not keywords and type(arguments[0]) is list and not _takes_one(function):
             arguments = tuple(cast("list[object]", arguments[0]))
-        call = partial(function, *arguments, **keywords)
-        self._pending += 1
-
-        def run() -> Any:
-            self._pending -= 1
-            return call()
-
-        self._request._in_background(run)
+        self._waiting.append(partial(function, *arguments, **keywords))
+        if self._request is not None:
+            self._request._in_background(self._next)
 
     def pending_count(self) -> int:
         """How many have not begun."""
-        return self._pending
+        return len(self._waiting)
+
+    async def run_all(self) -> None:
+        """Calls now what has not begun, in the order it was added; after the answer it is not called again.
+
+        Errors: ExceptionGroup of what was raised, once all were called.
+        """
+        from inspect import isawaitable
+
+        errors: list[Exception] = []
+        while self._waiting:
+            try:
+                result = self._next()
+                if isawaitable(result):
+                    await result
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("work in the background failed", errors)
+
+    def _next(self) -> Any:
+        return self._waiting.popleft()() if self._waiting else DONE
+
+    def __del__(self) -> None:
+        if self._request is None and self._waiting:
+            import warnings
+
+            words = f"{len(self._waiting)} added to BackgroundTasks outside a request, and run_all() was not awaited"
+            warnings.warn(words, RuntimeWarning, stacklevel=2, source=self)
 
 
 def _takes_one(function: Callable[..., Any]) -> bool:
