@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -149,7 +150,79 @@ def test_a_struct_is_made_from_the_body() -> None:
     ]
     assert errors_of(Line, {}) == [("#/firstPoint", "missing")]
     assert errors_of(list[Point], b"[{}]") == [("#/0/x", "missing")]
-    assert errors_of(dict[str, Point], b'{"a":1}') == [("#", "value_error")]
+    assert errors_of(dict[str, Point], b'{"a":1}') == [("#/a", "value_error")]
+
+
+class Ledger(msgspec.Struct, forbid_unknown_fields=True, rename={"owner": "the owner"}):
+    id: int
+    owner: Annotated[str, msgspec.Meta(min_length=2)]
+    limits: Limits
+    lines: list[Line] = []
+    points: dict[str, Point | None] = {}
+    pair: tuple[int, int] = (0, 0)
+    either: Point | list[int] | None = None
+    tags: set[str] = set()
+    item: StructItem | None = None
+
+    def __post_init__(self) -> None:
+        if self.id < 0:
+            raise ValueError("id is negative")
+
+
+class Limits(TypedDict):
+    low: int
+    high: NotRequired[int]
+
+
+@dataclass
+class StructItem:
+    name: str
+    price: Decimal
+    at: Point | None = None
+
+
+WRONG: dict[str, Any] = {
+    "id": "x",
+    "the owner": "A",
+    "limits": {"high": "x"},
+    "lines": [{}, {"firstPoint": {"x": 1}, "points": [1, {"y": None}]}],
+    "points": {"a/b": {}, "c": None},
+    "pair": [1, "x"],
+    "either": [1, "x"],
+    "tags": ["a", 1],
+    "item": {"name": 1, "price": "x", "at": {"x": "x"}},
+    "more": 1,
+}
+
+
+def test_all_that_is_wrong_with_a_struct_is_told_one_error_a_place() -> None:
+    assert errors_of(Ledger, WRONG) == [
+        ("#/id", "value_error"),
+        ("#/the%20owner", "value_error"),
+        ("#/limits/low", "missing"),
+        ("#/limits/high", "value_error"),
+        ("#/lines/0/firstPoint", "missing"),
+        ("#/lines/1/points/0", "value_error"),
+        ("#/lines/1/points/1/x", "missing"),
+        ("#/lines/1/points/1/y", "value_error"),
+        ("#/points/a~1b/x", "missing"),
+        ("#/pair/1", "value_error"),
+        ("#/either/1", "value_error"),
+        ("#/tags/1", "value_error"),
+        ("#/item/name", "value_error"),
+        ("#/item/price", "value_error"),
+        ("#/item/at/x", "value_error"),
+    ]
+    assert errors_of(Ledger, []) == [("#", "value_error")]
+    # What is wrong with the whole is told where nothing else is.
+    whole = {"id": 1, "the owner": "Al", "limits": {"low": 1}}
+    assert errors_of(Ledger, {**whole, "more": 1}) == errors_of(Ledger, {**whole, "id": -1}) == [("#", "value_error")]
+    assert reading(Ledger)(json.dumps(whole).encode()).owner == "Al"
+
+
+def test_a_hundred_errors_of_a_struct_are_told_and_of_a_large_body_the_first() -> None:
+    assert len(errors_of(list[Point], [1] * 5000)) == 100
+    assert errors_of(list[Point], [1] * 20_000) == [("#/0", "value_error")]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from cello import _msgspec
 from cello._annotation import members, split
 from cello._constraint import checker
 from cello._document import is_array, is_object
@@ -178,47 +179,6 @@ def _place_in(document: Any, location: tuple[str | int, ...], *, is_missing: boo
     return tuple(path)
 
 
-def _by_msgspec(annotation: Any) -> Read:
-    msgspec = sys.modules["msgspec"]
-    decode = msgspec.json.Decoder(annotation).decode
-    refusal, malformed = msgspec.ValidationError, msgspec.DecodeError
-
-    def read(document: bytes) -> Any:
-        try:
-            return decode(document)
-        except refusal as error:
-            raise Invalid([_of_msgspec(str(error))]) from None
-        except malformed as error:
-            raise _malformed(document, error) from None
-
-    return read
-
-
-def _malformed(document: bytes, error: Exception) -> Exception:
-    from cello._kernel import _json_decode
-    from cello.errors import MalformedJSON
-
-    _json_decode(document)  # what is no JSON is told in the words that it has everywhere
-    return MalformedJSON(f"The body cannot be read as JSON: {error}.")
-
-
-def _of_msgspec(words: str) -> Fault:
-    """The one error that msgspec tells, which says its place at the end: `- at `$.items[0].price``."""
-    import re
-
-    detail, _, place = words.partition(" - at `")
-    place = place.partition("`")[0] if not place.startswith("key") else ""
-    path: list[str | int] = []
-    for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", place):
-        if index == "...":  # any element of an object or a set
-            break
-        path.append(name or int(index))
-    missing = re.match(r"Object missing required field `(.*)`", detail)
-    if missing:
-        return Fault(_PLACE, (*path, missing[1]), "is required", "missing")
-    return Fault(_PLACE, tuple(path), detail, "value_error")
-
-
 def _by_hand(annotation: Any) -> Read:
     from cello._kernel import _json_decode
 
@@ -234,4 +194,4 @@ def _by_hand(annotation: Any) -> Read:
     return read
 
 
-_READERS: dict[str, Callable[[Any], Read]] = {"pydantic": _by_pydantic, "msgspec": _by_msgspec, "cello": _by_hand}
+_READERS: dict[str, Callable[[Any], Read]] = {"pydantic": _by_pydantic, "msgspec": _msgspec.reader, "cello": _by_hand}

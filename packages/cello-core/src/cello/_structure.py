@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     #: Makes the value; what is wrong goes into the list.
     type Convert = Callable[[Any, Path, list[Fault]], Any]
 
-__all__ = ["from_json", "hints_of", "is_structure"]
+__all__ = ["fields_of", "from_json", "hints_of", "is_structure"]
 
 _PLACE = "body"
 #: What dataclasses and typed dicts are known by.
@@ -58,6 +58,32 @@ def hints_of(kind: Any) -> dict[str, Any]:
         return typing.get_type_hints(kind, include_extras=True)
     except Exception as error:
         raise StartError(f"an annotation of {kind.__qualname__} cannot be resolved: {error}") from None
+
+
+def fields_of(kind: Any) -> list[tuple[str, Any, bool]]:
+    """What a dataclass or a typed dict is made from: names, annotations, and whether they must be there.
+
+    Errors: StartError for an annotation that stands for nothing.
+    """
+    hints = hints_of(kind)
+    if dataclasses.is_dataclass(kind):
+        return [
+            (
+                field.name,
+                hints[field.name],
+                field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+            )
+            for field in dataclasses.fields(kind)
+            if field.init
+        ]
+    fields: list[tuple[str, Any, bool]] = []
+    for name, hint in hints.items():
+        # What is written in quotes, as all is with `from __future__ import annotations`, is in no set of keys.
+        is_required = name in kind.__required_keys__ and get_origin(hint) is not typing.NotRequired
+        while get_origin(hint) in (typing.Required, typing.NotRequired):
+            hint = get_args(hint)[0]
+        fields.append((name, hint, is_required))
+    return fields
 
 
 def from_json(annotation: Any) -> Convert:
@@ -284,17 +310,5 @@ def _structure(kind: Any, known: dict[Any, Convert]) -> Convert:
             return None
 
     known[kind] = convert
-    hints = hints_of(kind)
-    if dataclasses.is_dataclass(kind):
-        for field in dataclasses.fields(kind):
-            if field.init:
-                is_required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-                fields.append((field.name, _made(hints[field.name], known), is_required))
-    else:
-        for name, hint in hints.items():
-            # What is written in quotes, as all is with `from __future__ import annotations`, is in no set of keys.
-            is_required = name in kind.__required_keys__ and get_origin(hint) is not typing.NotRequired
-            while get_origin(hint) in (typing.Required, typing.NotRequired):
-                hint = get_args(hint)[0]
-            fields.append((name, _made(hint, known), is_required))
+    fields += [(name, _made(hint, known), is_required) for name, hint, is_required in fields_of(kind)]
     return convert
