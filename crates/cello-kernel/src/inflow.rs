@@ -27,7 +27,8 @@ pub(crate) struct Inflow {
     incoming: Incoming,
     watch: Arc<Watch>,
     server: Arc<State>,
-    left_bytes: usize,
+    /// None where the route has no limit of its own.
+    left_bytes: Option<usize>,
     timeout: Duration,
     /// How long the piece that is waited for may take.
     patience: Option<Pin<Box<Sleep>>>,
@@ -36,7 +37,7 @@ pub(crate) struct Inflow {
 }
 
 impl Inflow {
-    pub(crate) fn new(incoming: Incoming, limit_bytes: usize, server: Arc<State>, watch: Arc<Watch>) -> Self {
+    pub(crate) fn new(incoming: Incoming, limit_bytes: Option<usize>, server: Arc<State>, watch: Arc<Watch>) -> Self {
         watch.begin_inflow();
         let timeout = server.settings.timeouts.body;
         let left_bytes = limit_bytes;
@@ -45,13 +46,14 @@ impl Inflow {
 
     fn form_limits(&self) -> FormLimits {
         let limits = &self.server.settings.limits.form;
-        if self.left_bytes == usize::MAX { *limits } else { limits.of_body(self.left_bytes) }
+        self.left_bytes.map_or(*limits, |left| limits.of_body(left))
     }
 
     /// What is needed to gather what is left of the body: it is limited like a body that was not streamed.
     fn gathering(&self) -> Gathering {
         let settings = &self.server.settings;
-        Gathering::new(&self.incoming, self.left_bytes.min(settings.limits.body_bytes), &settings.timeouts)
+        let limit = settings.limits.body_bytes;
+        Gathering::new(&self.incoming, self.left_bytes.map_or(limit, |left| left.min(limit)), &settings.timeouts)
     }
 
     /// The next piece, `None` at the end; after an error only that error.
@@ -79,10 +81,12 @@ impl Inflow {
                     _ => continue, // trailers
                 },
             };
-            let Some(left) = self.left_bytes.checked_sub(data.len()) else {
-                return Poll::Ready(Some(Err(self.fail(BodyError::TooLarge))));
-            };
-            self.left_bytes = left;
+            if let Some(left) = &mut self.left_bytes {
+                let Some(less) = left.checked_sub(data.len()) else {
+                    return Poll::Ready(Some(Err(self.fail(BodyError::TooLarge))));
+                };
+                *left = less;
+            }
             if self.incoming.is_end_stream() {
                 self.complete();
             }
@@ -247,7 +251,7 @@ impl Arriving {
     }
 
     pub(crate) fn part_limits(&self) -> FormLimits {
-        let left = self.lock().as_ref().map_or(0, |inflow| inflow.left_bytes as u64);
+        let left = self.lock().as_ref().map_or(0, |inflow| inflow.left_bytes.map_or(u64::MAX, |left| left as u64));
         FormLimits { file_bytes: left, form_bytes: left, ..FormLimits::default() }
     }
 

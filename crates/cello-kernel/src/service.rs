@@ -94,11 +94,10 @@ impl HttpService {
         };
         let promised = promised_bytes(&exchange.head);
         if streams_body {
-            let limit_bytes = body_bytes.unwrap_or(usize::MAX);
-            if promised.is_some_and(|promised| promised > limit_bytes as u64) {
+            if promised.zip(body_bytes).is_some_and(|(promised, limit)| promised > limit as u64) {
                 return refused(too_large());
             }
-            exchange.set_inflow(Inflow::new(incoming, limit_bytes, state.clone(), watch.clone()));
+            exchange.set_inflow(Inflow::new(incoming, body_bytes, state.clone(), watch.clone()));
             return self.dispatch(exchange);
         }
         let boundary = match boundary(&exchange.head) {

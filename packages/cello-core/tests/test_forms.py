@@ -356,6 +356,35 @@ def test_parts_are_passed_over_read_whole_or_collected(serve: Serve) -> None:
     assert server.post("/form", body, MULTIPART).json() == ["one", ["x.txt"]]
 
 
+@pytest.mark.parametrize(("size", "status"), [(10 << 20, 200), (10 << 20 | 1, 413)])
+def test_a_form_has_its_limits_after_pieces_were_taken(serve: Serve, size: int, status: int) -> None:
+    # What was left of no limit at all was taken for a limit, in place of the form's own.
+    server = serve("""
+        from cello import App
+
+        app = App()
+
+        @app.post("/", stream=True)
+        async def handler(request):
+            first = await anext(request.stream())
+            print(first, flush=True)
+            form = await request.form()
+            return form["f"].size
+
+        app.run()
+    """)
+    preamble = b"what stands before the first boundary\r\n"
+    body = preamble + body_of(part('name="f"; filename="x"', bytes(size)))
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+    with server.connect() as connection:
+        connection.sendall(f"{head}Content-Type: {MULTIPART['content-type']}\r\n\r\n".encode() + preamble)
+        assert server.next_line() == repr(preamble)
+        connection.sendall(body[len(preamble) :])
+        answer = read_all(connection)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert (b"is larger than 10 MiB" in answer) == (status == 413), answer
+
+
 def test_what_is_no_form_in_parts_is_refused(serve: Serve) -> None:
     server = serve(PARTS)
     assert server.post("/names", b"{}", {"content-type": "application/json"}).status == 415
