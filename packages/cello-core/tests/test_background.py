@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from cello import Request
 from cello.background import BackgroundTasks
 
 if TYPE_CHECKING:
@@ -351,6 +349,18 @@ COUNTED = """
         tasks.add_task(print, "second", flush=True)
         return tasks.pending_count()
 
+    @shop.get("/work-and-fail")
+    async def work_and_fail(request):
+        tasks, done = BackgroundTasks(), []
+        tasks.add_task(done.append, 1)
+        tasks.add_task(int, "no number")
+        tasks.add_task(lambda: tasks.add_task(done.append, "last"))
+        tasks.add_task(done.index, "nothing")
+        try:
+            await tasks.run_all()
+        except ExceptionGroup as group:
+            return {"done": done, "failures": [type(error).__name__ for error in group.exceptions]}
+
     @app.get("/counts")
     async def counts(request):
         await begun.wait()
@@ -389,46 +399,16 @@ def test_work_that_a_handler_has_done_itself_is_neither_done_again_nor_counted(s
     assert stopped.stderr == ""
 
 
+def test_a_handler_that_does_its_work_itself_learns_of_every_failure_once_all_is_done(serve: Serve) -> None:
+    server = serve(COUNTED)
+    answer = {"done": [1, "last"], "failures": ["ValueError", "ValueError"]}
+    assert server.get("/shop/work-and-fail").json() == answer
+    assert server.stop().stderr == ""
+
+
 # --- outside a request
 
 
-def test_outside_a_request_work_is_done_when_it_is_asked_for() -> None:
-    done: list[object] = []
-
-    async def later(word: str) -> None:
-        await asyncio.sleep(0)
-        done.append(word)
-
-    tasks = BackgroundTasks()
-    tasks.add_task(done.append, 1)
-    tasks.add_task(int, "no number")
-    tasks.add_task(later, "two")
-    tasks.add_task(later, ["three"])
-    tasks.add_task(lambda: done.index("nothing"))
-    tasks.add_task(lambda: tasks.add_task(done.append, "last"))
-    assert tasks.pending_count() == 6
-    with pytest.raises(ExceptionGroup, match="work in the background failed") as caught:
-        asyncio.run(tasks.run_all())
-    assert [type(error) for error in caught.value.exceptions] == [ValueError, ValueError]
-    assert done == [1, "two", ["three"], "last"]
-    assert tasks.pending_count() == 0
-    asyncio.run(tasks.run_all())
-    assert len(done) == 4
-
-
-def test_a_handler_that_is_called_by_hand_may_have_work() -> None:
-    def confirm(request: Request) -> BackgroundTasks:
-        tasks = BackgroundTasks()
-        tasks.add_task(sent.append, request.params["id"])
-        return tasks
-
-    sent: list[str] = []
-    asyncio.run(confirm(Request("GET", "/orders/7", params={"id": "7"})).run_all())
-    assert sent == ["7"]
-
-
-def test_work_that_nobody_will_do_is_warned_of() -> None:
-    tasks = BackgroundTasks()
-    tasks.add_task(print, "never")
-    with pytest.warns(RuntimeWarning, match=r"1 added to BackgroundTasks outside a request, and run_all\(\) was not"):
-        del tasks
+def test_background_tasks_belong_to_a_request() -> None:
+    with pytest.raises(RuntimeError, match="belongs to a request"):
+        BackgroundTasks()

@@ -27,11 +27,14 @@ class BackgroundTasks:
     order they were added, in the task and the context of the request; a failure is logged, and the next goes on. The
     server waits for them when it stops.
 
-    Outside a request nobody calls them but `run_all()`: where that was forgotten, there is a RuntimeWarning.
+    Errors: RuntimeError outside a request.
     """
 
     def __init__(self) -> None:
-        self._request = current_request.get(None)
+        request = current_request.get(None)
+        if request is None:
+            raise RuntimeError("BackgroundTasks() belongs to a request: make it in a handler, or in what one calls")
+        self._request = request
         self._waiting: deque[Callable[[], Any]] = deque()
 
     @overload
@@ -47,8 +50,7 @@ class BackgroundTasks:
         if len(arguments) == 1 and not keywords and type(arguments[0]) is list and not _takes_one(function):
             arguments = tuple(cast("list[object]", arguments[0]))
         self._waiting.append(partial(function, *arguments, **keywords))
-        if self._request is not None:
-            self._request._in_background(self._next)
+        self._request._in_background(self._next)
 
     def pending_count(self) -> int:
         """How many have not begun."""
@@ -74,13 +76,6 @@ class BackgroundTasks:
 
     def _next(self) -> Any:
         return self._waiting.popleft()() if self._waiting else DONE
-
-    def __del__(self) -> None:
-        if self._request is None and self._waiting:
-            import warnings
-
-            words = f"{len(self._waiting)} added to BackgroundTasks outside a request, and run_all() was not awaited"
-            warnings.warn(words, RuntimeWarning, stacklevel=2, source=self)
 
 
 def _takes_one(function: Callable[..., Any]) -> bool:
