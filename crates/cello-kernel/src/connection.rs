@@ -8,10 +8,10 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 use crate::limits::Limits;
 use crate::service::HttpService;
+use crate::stream::Stream;
 use crate::wire::Wire;
 
 /// How long, and how much of, a refused body is swallowed before its connection is closed.
@@ -38,7 +38,7 @@ pub(crate) fn protocol(limits: &Limits) -> http1::Builder {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(stream: TcpStream, protocol: &http1::Builder, mut service: HttpService) {
+pub(crate) async fn serve(stream: Stream, protocol: &http1::Builder, mut service: HttpService) {
     let (watch, error_form) = (service.watch().clone(), service.error_form());
     let wire = Wire::new(stream, watch.clone());
     service.tie(wire.tether());

@@ -38,11 +38,24 @@ pub struct Exchange {
     pub peer: Option<SocketAddr>,
     /// Whether the connection is over TLS.
     pub is_secure: bool,
+    /// The number of the connection in memory that it came over; 0 where it came over none.
+    pub line: u64,
     pub(crate) errors: Errors,
     body: OnceLock<Received>,
     refusal: OnceLock<Refusal>,
     /// None where it came over no connection.
     tether: Option<Tether>,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peer {
+    /// A Unix socket has none, nor has who is not told one.
+    pub address: Option<SocketAddr>,
+    /// Whether the connection is over TLS, or counts as one.
+    pub is_secure: bool,
+    /// The number of a connection in memory ([`Server::connect`](crate::Server::connect)), from 1; 0 for any other.
+    pub line: u64,
 }
 
 /// Why the kernel does not have a handler answer a request.
@@ -71,17 +84,19 @@ impl Exchange {
         head: Parts,
         route: RouteId,
         params: Option<Params>,
-        peer: Option<SocketAddr>,
+        peer: Peer,
         tether: Option<Tether>,
         errors: Errors,
     ) -> Self {
         let (id, body, refusal) = (RequestId::default(), OnceLock::new(), OnceLock::new());
-        Self { head, route, params, id, peer, is_secure: false, errors, body, refusal, tether }
+        let Peer { address, is_secure, line } = peer;
+        Self { head, route, params, id, peer: address, is_secure, line, errors, body, refusal, tether }
     }
 
     /// A request that came over no connection, and belongs to no route.
     pub fn by_hand(head: Parts, body: Bytes, peer: Option<SocketAddr>, is_secure: bool) -> Self {
-        let exchange = Self { is_secure, ..Self::new(head, NO_ROUTE, None, peer, None, Errors::default()) };
+        let peer = Peer { address: peer, is_secure, line: 0 };
+        let exchange = Self::new(head, NO_ROUTE, None, peer, None, Errors::default());
         exchange.set_body(BufferedBody::by_hand(body));
         exchange
     }

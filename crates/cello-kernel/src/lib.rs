@@ -1,6 +1,7 @@
 //! The Cello HTTP engine: it listens, parses, limits, routes and answers. There is no Python in it.
 //!
-//! An application implements [`Application`]; [`Server::start`] serves it on a tokio runtime of one thread.
+//! An application implements [`Application`]; a [`Server`] serves it on a tokio runtime of one thread, or as a
+//! [`Guest`] of another loop, to clients that come over sockets ([`Server::listen`]) or in memory ([`Server::connect`]).
 //! A request passes `listener`, `connection`, `service`, `router` and `body` in that order, and comes back as an
 //! [`Answer`].
 
@@ -11,11 +12,14 @@ mod budget;
 mod connection;
 mod content;
 mod descriptor;
+mod duplex;
 mod exchange;
+mod executor;
 mod file;
 mod form;
 mod forwarded;
 mod framing;
+mod guest;
 mod inflow;
 mod json;
 mod limits;
@@ -30,6 +34,7 @@ mod request_id;
 mod router;
 mod server;
 mod service;
+mod stream;
 mod watch;
 mod wire;
 
@@ -38,9 +43,12 @@ pub use answer::Answer;
 pub use body::BodyError;
 pub use content::{Broken, Content, Source};
 pub use descriptor::{Registered, duplicate, watch};
-pub use exchange::{Abandonment, Application, Deferred, Exchange, Outcome, Refusal};
+pub use duplex::ClientEnd;
+pub use exchange::{Abandonment, Application, Deferred, Exchange, Outcome, Peer, Refusal};
+pub use executor::Executor;
 pub use file::OpenFile;
 pub use form::{Collector, Form, FormEncoding, FormError, FormLimits, Part, PartContent, Pieces};
+pub use guest::{Guest, GuestTask};
 pub use json::{json_specials, write_json_string};
 pub use limits::{Limits, Timeouts};
 pub use listener::{BindError, Listener};

@@ -1,28 +1,31 @@
 //! A server: the accept loop, the table of connections, the sweep that enforces timeouts, and the stop.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use http::StatusCode;
 use hyper::server::conn::http1;
 use slab::Slab;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Handle;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::access_log::AccessLog;
 use crate::budget::Budget;
 use crate::connection;
-use crate::exchange::Application;
+use crate::duplex::{ClientEnd, duplex};
+use crate::exchange::{Application, Peer};
+use crate::executor::{Executor, Task};
 use crate::limits::{Limits, Timeouts};
 use crate::listener::Listener;
 use crate::problem::{ErrorForm, Errors};
 use crate::router::Router;
 use crate::service::HttpService;
+use crate::stream::Stream;
 use crate::watch::{Clock, Expiry, Watch};
 
 /// How long `accept` rests when the process has no file descriptor left.
@@ -82,36 +85,27 @@ pub(crate) struct State {
     clock: Arc<Clock>,
     connections: Mutex<Slab<Connection>>,
     open: AtomicUsize,
+    /// How many connections in memory there were.
+    lines: AtomicU64,
     is_stopping: AtomicBool,
     changed: Notify,
 }
 
 struct Connection {
     watch: Arc<Watch>,
-    task: Option<AbortHandle>,
+    task: Option<Task>,
 }
 
 /// A running server.
 pub struct Server {
     state: Arc<State>,
-    runtime: Handle,
-    accepting: JoinHandle<()>,
+    executor: Executor,
+    accepting: Mutex<Option<Task>>,
 }
 
 impl Server {
-    /// Starts to accept on `listener`, in tasks of `runtime`.
-    ///
-    /// # Errors
-    /// The listening socket could not be registered with the runtime.
-    pub fn start(
-        runtime: &Handle,
-        listener: Listener,
-        router: Router,
-        application: Arc<dyn Application>,
-        settings: Settings,
-    ) -> io::Result<Self> {
-        let _in_runtime = runtime.enter();
-        let listener = TcpListener::from_std(listener.into_socket())?;
+    /// Makes a server, in tasks of `executor`, that has no clients yet.
+    pub fn start(executor: Executor, router: Router, application: Arc<dyn Application>, settings: Settings) -> Self {
         let state = Arc::new(State {
             application,
             router,
@@ -121,12 +115,46 @@ impl Server {
             settings,
             connections: Mutex::default(),
             open: AtomicUsize::new(0),
+            lines: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
             changed: Notify::new(),
         });
-        runtime.spawn(sweep(state.clone()));
-        let accepting = runtime.spawn(accept(state.clone(), listener, runtime.clone()));
-        Ok(Self { state, runtime: runtime.clone(), accepting })
+        executor.spawn(sweep(state.clone()));
+        Self { state, executor, accepting: Mutex::default() }
+    }
+
+    /// Starts to accept on `listener`, in place of the one before.
+    ///
+    /// # Errors
+    /// The listening socket could not be registered with the runtime, or there is none: a guest has no sockets.
+    pub fn listen(&self, listener: Listener) -> io::Result<()> {
+        let Executor::Runtime(runtime) = &self.executor else { return Err(io::ErrorKind::Unsupported.into()) };
+        let _in_runtime = runtime.enter();
+        let listener = TcpListener::from_std(listener.into_socket())?;
+        let accepting = self.executor.spawn(accept(self.state.clone(), listener, self.executor.clone()));
+        if let Some(before) = self.lock_accepting().replace(accepting) {
+            before.abort();
+        }
+        Ok(())
+    }
+
+    /// Opens a connection in memory, and gives the client's end of it and its number.
+    ///
+    /// Over the limit of connections it is answered as any other. Once the server stops it is closed at once.
+    pub fn connect(&self, peer: Peer) -> (ClientEnd, u64) {
+        let (mut near, client) = duplex();
+        let line = self.state.lines.fetch_add(1, Relaxed) + 1;
+        if self.state.is_stopping.load(Relaxed) {
+            return (client, line);
+        }
+        if self.state.is_full() {
+            let refusal = too_many_connections(self.state.settings.errors.form);
+            // The pipe is empty, and has room for it.
+            let _ = Pin::new(&mut near).poll_write(&mut Context::from_waker(Waker::noop()), &refusal);
+            return (client, line);
+        }
+        open(&self.state, Stream::Memory(near), Peer { line, ..peer }, &self.executor);
+        (client, line)
     }
 
     /// Stops accepting, lets every connection finish the request it is at, and after `deadline` closes what is left.
@@ -135,16 +163,16 @@ impl Server {
         if self.state.is_stopping.swap(true, Relaxed) {
             return;
         }
-        self.accepting.abort();
+        self.lock_accepting().iter().for_each(Task::abort);
         let state = self.state.clone();
         state.changed.notify_waiters();
         for (_, connection) in state.lock().iter() {
             connection.watch.close();
         }
-        self.runtime.spawn(async move {
+        self.executor.spawn(async move {
             let _ = tokio::time::timeout(deadline, state.emptied()).await;
             for (_, connection) in state.lock().iter() {
-                connection.task.iter().for_each(AbortHandle::abort);
+                connection.task.iter().for_each(Task::abort);
             }
             state.emptied().await;
             state.application.drained();
@@ -155,11 +183,20 @@ impl Server {
     pub fn connections(&self) -> usize {
         self.state.open.load(Relaxed)
     }
+
+    fn lock_accepting(&self) -> MutexGuard<'_, Option<Task>> {
+        self.accepting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl State {
     fn lock(&self) -> MutexGuard<'_, Slab<Connection>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there are as many connections as there may be.
+    fn is_full(&self) -> bool {
+        self.open.load(Relaxed) >= self.settings.limits.connections
     }
 
     async fn emptied(&self) {
@@ -175,14 +212,18 @@ fn shortest_timeout(settings: &Settings) -> Duration {
     routes.fold(settings.timeouts.shortest(), Duration::min)
 }
 
-async fn accept(state: Arc<State>, listener: TcpListener, runtime: Handle) {
+async fn accept(state: Arc<State>, listener: TcpListener, executor: Executor) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) if state.open.load(Relaxed) >= state.settings.limits.connections => {
+            Ok((stream, _)) if state.is_full() => {
                 // Best effort: a client that cannot take so little is not waited for.
                 let _ = stream.try_write(&too_many_connections(state.settings.errors.form));
             }
-            Ok((stream, peer)) => open(&state, stream, peer, &runtime),
+            Ok((stream, peer)) => {
+                // Without it an answer may wait for the client's acknowledgement; a socket that refuses still works.
+                let _ = stream.set_nodelay(true);
+                open(&state, Stream::Tcp(stream), Peer { address: Some(peer), ..Peer::default() }, &executor);
+            }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 eprintln!("cello: no connection can be accepted for a moment: {error}");
@@ -197,21 +238,19 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn open(state: &Arc<State>, stream: TcpStream, peer: SocketAddr, runtime: &Handle) {
-    // Without it an answer may wait for the client's acknowledgement; a socket that refuses still works.
-    let _ = stream.set_nodelay(true);
+fn open(state: &Arc<State>, stream: Stream, peer: Peer, executor: &Executor) {
     let watch = Arc::new(Watch::new(state.clock.clone()));
     if state.open.fetch_add(1, Relaxed) == 0 {
         state.changed.notify_one();
     }
     let key = state.lock().insert(Connection { watch: watch.clone(), task: None });
     let entry = Entry { state: state.clone(), key };
-    let task = runtime.spawn(async move {
+    let task = executor.spawn(async move {
         let state = &entry.state;
-        connection::serve(stream, &state.protocol, HttpService::new(state.clone(), watch, Some(peer))).await;
+        connection::serve(stream, &state.protocol, HttpService::new(state.clone(), watch, peer)).await;
     });
     if let Some(connection) = state.lock().get_mut(key) {
-        connection.task = Some(task.abort_handle());
+        connection.task = Some(task);
     }
 }
 
@@ -244,7 +283,7 @@ async fn sweep(state: Arc<State>) {
         state.clock.advance();
         for (_, connection) in state.lock().iter() {
             match connection.watch.check(&state.settings.timeouts) {
-                Some(Expiry::Close) => connection.task.iter().for_each(AbortHandle::abort),
+                Some(Expiry::Close) => connection.task.iter().for_each(Task::abort),
                 Some(Expiry::Answer) => connection.watch.expire(),
                 None => {}
             }

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use hyper::body::{Body, Incoming};
 use crate::answer::Answer;
 use crate::body::{BodyError, read_body};
 use crate::content::Content;
-use crate::exchange::{Exchange, Forgotten, Outcome, Refusal, Reply};
+use crate::exchange::{Exchange, Forgotten, Outcome, Peer, Refusal, Reply};
 use crate::form::{FormError, FormLimits};
 use crate::framing;
 use crate::inflow::Inflow;
@@ -35,12 +34,12 @@ use crate::wire::Tether;
 pub(crate) struct HttpService {
     server: Arc<State>,
     watch: Arc<Watch>,
-    peer: Option<SocketAddr>,
+    peer: Peer,
     tether: Tether,
 }
 
 impl HttpService {
-    pub(crate) fn new(server: Arc<State>, watch: Arc<Watch>, peer: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(server: Arc<State>, watch: Arc<Watch>, peer: Peer) -> Self {
         Self { server, watch, peer, tether: Tether::default() }
     }
 

@@ -1,18 +1,15 @@
 //! A connection's bytes: reported to the watch, and sent together where several answers are ready at once.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::problem::ErrorForm;
 use crate::refusal;
+use crate::stream::Stream;
 use crate::watch::Watch;
 
 /// How much is held back for one write; what is longer is not copied.
@@ -27,7 +24,7 @@ pub(crate) struct Wire(Arc<Mutex<Ends>>);
 
 #[derive(Debug)]
 pub(crate) struct Ends {
-    stream: TcpStream,
+    stream: Stream,
     watch: Arc<Watch>,
     held: Vec<u8>,
     /// hyper has written all that it has.
@@ -37,7 +34,7 @@ pub(crate) struct Ends {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
+    pub(crate) fn new(stream: Stream, watch: Arc<Watch>) -> Self {
         Self(Arc::new(Mutex::new(Ends { stream, watch, held: Vec::new(), is_complete: true, is_shut: false })))
     }
 
@@ -75,15 +72,11 @@ impl Wire {
 pub(crate) struct Tether(Weak<Mutex<Ends>>);
 
 impl Tether {
-    /// Whether the client has closed its end, or the connection is over. Asks the operating system, so that it is true
-    /// even while a handler keeps the thread from reading.
+    /// Whether the client has closed its end, or the connection is over.
     pub(crate) fn is_cut(&self) -> bool {
         let Some(ends) = self.0.upgrade() else { return true };
         let ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
-        match SockRef::from(&ends.stream).peek(&mut [MaybeUninit::uninit()]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        }
+        ends.stream.is_cut()
     }
 }
 
@@ -109,8 +102,7 @@ impl Drop for Ends {
     /// Where the end of the connection would be taken for that of the answer, it is reset instead of closed.
     fn drop(&mut self) {
         if !self.is_shut && self.watch.ends_unmarked() {
-            // A socket that refuses is closed.
-            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+            self.stream.reset_at_end();
         }
     }
 }

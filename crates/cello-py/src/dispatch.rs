@@ -248,6 +248,11 @@ enum Called {
 }
 
 impl Handlers {
+    /// A number that nothing else of this server waits under.
+    pub(crate) fn new_ticket(&self) -> u64 {
+        self.tasks.new_ticket()
+    }
+
     /// The names of the parameters of a route's path.
     pub(crate) fn names(&self, route: RouteId) -> &[Py<PyString>] {
         self.plans.get(route).map_or(&[], |plan| &plan.names)

@@ -1,12 +1,15 @@
 //! `cello._kernel`: the kernel and an asyncio event loop on one thread. The only place where Rust meets Python.
 
 mod awaitable;
+mod clock;
+mod connection;
 mod coroutine;
 mod dispatch;
 mod event_loop;
 mod exceptions;
 mod failure;
 mod form;
+mod guest;
 mod json;
 mod later;
 mod outflow;
@@ -24,6 +27,8 @@ use pyo3::prelude::*;
 /// The native half of cello-core.
 #[pymodule]
 mod _kernel {
+    #[pymodule_export]
+    use crate::connection::Connection;
     #[pymodule_export]
     use crate::event_loop::LoopCore;
     #[pymodule_export]

@@ -1,10 +1,12 @@
 //! The server and its listener, as cello-core starts and stops them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cello_kernel::{
-    AccessLog, ErrorForm, Errors, Limits, PathError, Pattern, RouteId, RouteSettings, Router, Settings, Timeouts,
+    AccessLog, ErrorForm, Errors, Executor, Limits, PathError, Pattern, Peer, RouteId, RouteSettings, Router, Settings,
+    Timeouts,
 };
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
@@ -12,8 +14,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::awaitable;
+use crate::connection::Connection;
 use crate::dispatch::{Bridge, Contexts, Handlers, Hooks, Plan, TaskMaker, Tasks};
 use crate::event_loop::LoopCore;
+use crate::guest::Lodging;
 use crate::request::TrustedProxies;
 use crate::waits::Waits;
 
@@ -130,7 +134,9 @@ impl ChosenTimeouts {
     }
 }
 
-fn duration(seconds: f64) -> PyResult<Duration> {
+/// # Errors
+/// ValueError for what is no time to wait.
+pub(crate) fn duration(seconds: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| PyValueError::new_err(format!("{seconds} seconds are no duration")))
 }
@@ -171,13 +177,36 @@ fn add_route(
     Ok(names)
 }
 
-/// Serves an application on a loop.
+/// Serves an application on a loop: on its own kind as part of it, on any other as its guest.
 #[pyclass(frozen, module = "cello._kernel")]
 pub(crate) struct Server {
-    event_loop: Py<LoopCore>,
+    event_loop: Py<PyAny>,
     prepared: Mutex<Option<Prepared>>,
-    running: Mutex<Option<cello_kernel::Server>>,
-    handlers: Mutex<Option<Arc<Handlers>>>,
+    running: Mutex<Option<Running>>,
+}
+
+/// What a server has from its start to its end.
+struct Running {
+    server: cello_kernel::Server,
+    handlers: Arc<Handlers>,
+    /// Its place in a loop of another kind.
+    lodging: Option<Lodging>,
+}
+
+impl Drop for Running {
+    /// Whoever drops a Server, or has it closed, has the interpreter: so the tasks of a guest end here.
+    fn drop(&mut self) {
+        if let Some(lodging) = &self.lodging {
+            lodging.close();
+            self.handlers.close();
+        }
+    }
+}
+
+impl Server {
+    fn lock_running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[pymethods]
@@ -189,7 +218,7 @@ impl Server {
     #[pyo3(signature = (event_loop, *, routes, hooks, settings))]
     fn new(
         py: Python<'_>,
-        event_loop: Py<LoopCore>,
+        event_loop: Py<PyAny>,
         routes: Vec<Route>,
         hooks: Hooks,
         settings: Choices,
@@ -241,58 +270,103 @@ impl Server {
         }
         awaitable::classes(py)?; // or the first request would have to import them
         let prepared = Prepared { router, plans, fallbacks, hooks, set_current, proxies, settings };
-        Ok(Self {
-            event_loop,
-            prepared: Mutex::new(Some(prepared)),
-            running: Mutex::default(),
-            handlers: Mutex::default(),
-        })
+        Ok(Self { event_loop, prepared: Mutex::new(Some(prepared)), running: Mutex::default() })
     }
 
-    /// Accept connections on `listener`. Each request's context is a copy of the one this is called in.
+    /// Accept connections on `listener`, or on none: `connect()` opens one all the same. On a loop of another kind than
+    /// cello's it is called while that runs, and has no listener. Each request's context is a copy of the one this is
+    /// called in.
     ///
-    /// Errors: RuntimeError where the server was started before, or its loop never ran.
-    fn start(&self, listener: &Bound<'_, Listener>) -> PyResult<()> {
-        let py = listener.py();
+    /// Errors: RuntimeError where the server was started before, or its loop never ran; ValueError for a listener on
+    /// another kind of loop.
+    #[pyo3(signature = (listener = None))]
+    fn start(&self, py: Python<'_>, listener: Option<&Bound<'_, Listener>>) -> PyResult<()> {
         let event_loop = self.event_loop.bind(py);
+        let own = event_loop.cast::<LoopCore>().ok().map(Bound::get);
+        if own.is_none() && listener.is_some() {
+            return Err(PyValueError::new_err("only cello's own loop serves a listener"));
+        }
+        let socket = listener.map(|listener| {
+            let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))
+        });
+        let socket = socket.transpose()?;
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Prepared { router, plans, fallbacks, hooks, set_current, proxies, settings } =
             prepared.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
-        let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let socket = socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))?;
+        let (executor, shared, lodging) = match own {
+            Some(own) => (Executor::Runtime(own.runtime_handle()?), own.shared().clone(), None),
+            None => {
+                let lodging = Lodging::begin(event_loop)?;
+                (Executor::Guest(lodging.guest.clone()), lodging.shared.clone(), Some(lodging))
+            }
+        };
         let handlers = Arc::new(Handlers {
-            shared: event_loop.get().shared().clone(),
+            shared,
             plans,
             fallbacks,
             proxies,
-            task_maker: TaskMaker::new(event_loop.as_any())?,
+            task_maker: TaskMaker::new(event_loop)?,
             contexts: Contexts::new(py)?,
             set_current,
             hooks,
             tasks: Tasks::default(),
             waits: Waits::default(),
         });
-        event_loop.get().keep(handlers.clone());
-        *self.handlers.lock().unwrap_or_else(PoisonError::into_inner) = Some(handlers.clone());
-        let runtime = event_loop.get().runtime_handle()?;
-        let server = cello_kernel::Server::start(&runtime, socket, router, Arc::new(Bridge(handlers)), settings)?;
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        if let Some(own) = own {
+            own.keep(handlers.clone());
+        }
+        let bridge = Arc::new(Bridge(handlers.clone()));
+        let server = cello_kernel::Server::start(executor, router, bridge, settings);
+        if let Some(socket) = socket {
+            server.listen(socket)?;
+        }
+        *self.lock_running() = Some(Running { server, handlers, lodging });
         Ok(())
+    }
+
+    /// Open a connection in memory, from this thread or another. `peer` is the address that the client is to have, and its
+    /// port; with `is_secure` its requests count as sent over TLS.
+    ///
+    /// Errors: RuntimeError where the server does not run; ValueError for what is no IP address.
+    #[pyo3(signature = (peer = None, is_secure = false))]
+    fn connect(&self, peer: Option<(String, u16)>, is_secure: bool) -> PyResult<Connection> {
+        let address = peer.map(|(host, port)| match host.parse::<IpAddr>() {
+            Ok(host) => Ok(SocketAddr::new(host, port)),
+            Err(_) => Err(PyValueError::new_err(format!("{host:?} is no IP address"))),
+        });
+        let peer = Peer { address: address.transpose()?, is_secure, line: 0 };
+        let running = self.lock_running();
+        let running = running.as_ref().ok_or_else(|| PyRuntimeError::new_err("the server does not run"))?;
+        Ok(Connection::new(running.server.connect(peer), running.handlers.clone()))
+    }
+
+    /// The number of open connections.
+    fn connections(&self) -> usize {
+        self.lock_running().as_ref().map_or(0, |running| running.server.connections())
     }
 
     /// The tasks of the requests that are not over: they may be answered, and have something left to do.
     fn tasks(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        let handlers = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
-        handlers.as_ref().map_or_else(Vec::new, |handlers| handlers.tasks.all(py))
+        let handlers = self.lock_running().as_ref().map(|running| running.handlers.clone());
+        handlers.map_or_else(Vec::new, |handlers| handlers.tasks.all(py))
     }
 
     /// Stop accepting, let each connection finish the request it is at, close the rest after `deadline_s` seconds.
     /// `on_drained` is called when the last one is closed.
     fn stop(&self, deadline_s: f64) -> PyResult<()> {
         let deadline = duration(deadline_s)?;
-        if let Some(server) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
-            server.stop(deadline);
+        if let Some(running) = &*self.lock_running() {
+            running.server.stop(deadline);
         }
         Ok(())
+    }
+
+    /// Leave the loop, and let go of the application. What is still open is dropped: `stop()` goes before.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let running = self.lock_running().take();
+        let left = running.as_ref().and_then(|running| running.lodging.as_ref()).map(|lodging| lodging.end(py));
+        drop(running);
+        left.unwrap_or(Ok(()))
     }
 }

@@ -18,15 +18,19 @@ pub(crate) struct Waits(Mutex<HashMap<u64, Vec<Py<PyAny>>>>);
 impl Waits {
     /// What is to be awaited until [`Waits::end`] is called for the ticket: an iterator, as `__await__` gives it.
     pub(crate) fn begin<'py>(&self, py: Python<'py>, shared: &Shared, ticket: u64) -> PyResult<Bound<'py, PyAny>> {
+        self.future(py, shared, ticket)?.call_method0(intern!(py, "__await__"))
+    }
+
+    /// The same as a future, which may be awaited by anybody.
+    pub(crate) fn future<'py>(&self, py: Python<'py>, shared: &Shared, ticket: u64) -> PyResult<Bound<'py, PyAny>> {
         let running = shared.running(py).ok_or_else(|| PyRuntimeError::new_err("the server's loop does not run"))?;
         let future = running.event_loop.bind(py).call_method0(intern!(py, "create_future"))?;
-        let iterator = future.call_method0(intern!(py, "__await__"))?;
         let mut futures = self.lock().remove(&ticket).unwrap_or_default();
         // Those that were given up: a request may wait many times before anything comes.
         futures.retain(|future| !is_done(future.bind(py)).unwrap_or(true));
-        futures.push(future.unbind());
+        futures.push(future.clone().unbind());
         self.lock().insert(ticket, futures);
-        Ok(iterator)
+        Ok(future)
     }
 
     pub(crate) fn end(&self, py: Python<'_>, ticket: u64) {

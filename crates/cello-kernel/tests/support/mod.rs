@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use cello_kernel::{Listener, Server, Settings};
+use cello_kernel::{Executor, Listener, Server, Settings};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use application::TestApplication;
@@ -57,7 +57,8 @@ fn run(
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let router = application::router();
-    let server = Server::start(runtime.handle(), listener, router, application, settings).expect("a server");
+    let server = Server::start(Executor::Runtime(runtime.handle().clone()), router, application, settings);
+    server.listen(listener).expect("a socket that can be watched");
     runtime.block_on(async {
         while let Some(command) = commands.recv().await {
             match command {

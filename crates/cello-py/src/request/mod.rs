@@ -378,6 +378,12 @@ impl Request {
         values::flag(py, self.is_over_tls())
     }
 
+    /// The number of the connection in memory that it came over; 0 where it came over none.
+    #[getter]
+    fn _line(&self) -> u64 {
+        self.exchange.line
+    }
+
     /// The host that the client asked for, with the port it named: "example.org:8000".
     #[getter]
     fn host<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -255,6 +255,9 @@ class Request:
     def is_secure(self) -> Flag:
         """Whether the client came over TLS."""
     @property
+    def _line(self) -> int:
+        """The number of the connection in memory that it came over; 0 where it came over none."""
+    @property
     def host(self) -> Text:
         """The host that the client asked for, with the port it named: "example.org:8000"."""
     @property
@@ -999,8 +1002,39 @@ class _Route(Protocol):
     def fallback(self) -> int | None: ...
 
 @final
+class Connection:
+    """A connection to a server of this process. Dropped, it is closed."""
+
+    @property
+    def number(self) -> int:
+        """Its number among those of the server."""
+    def send(self, data: bytes, timeout_s: float | None = None) -> None:
+        """Send all of `data`, and wait in this thread for the room it needs; None for `timeout_s` waits for ever.
+
+        Errors: TimeoutError; BrokenPipeError where the server has closed the connection.
+        """
+    def receive(self, max_bytes: int = 65536, timeout_s: float | None = None) -> bytes:
+        """Give what the server has sent, at most `max_bytes` of it, and wait in this thread for some; b"" at the end.
+
+        Errors: TimeoutError; ConnectionResetError where the server has broken the connection off.
+        """
+    def poll_send(self, data: bytes) -> int | asyncio.Future[None]:
+        """`send()` for tasks of the server's loop.
+
+        Shape: how many bytes were taken, or a future to be awaited before it is tried again.
+        """
+    def poll_receive(self, max_bytes: int = 65536) -> bytes | asyncio.Future[None]:
+        """`receive()` for tasks of the server's loop: bytes, or a future to be awaited before it is tried again."""
+    def is_receivable(self) -> bool:
+        """Whether `receive()` would not wait."""
+    def shut_down_sending(self) -> None:
+        """Say that nothing more is sent; to the server that is a client which has gone, as over a socket."""
+    def close(self) -> None:
+        """Close the connection. What was sent before still arrives."""
+
+@final
 class Server:
-    """Serves an application on a loop."""
+    """Serves an application on a loop: on its own kind as part of it, on any other as its guest."""
 
     def __new__(
         cls,
@@ -1014,11 +1048,24 @@ class Server:
 
         Errors: RouteError with its words and the index of the route, for a path that cannot be one or is taken.
         """
-    def start(self, listener: Listener) -> None:
-        """Accept connections on `listener`. Each request's context is a copy of the one this is called in.
+    def start(self, listener: Listener | None = None) -> None:
+        """Accept connections on `listener`, or on none: `connect()` opens one all the same.
 
-        Errors: RuntimeError where the server was started before, or its loop never ran.
+        On a loop of another kind than cello's it is called while that runs, and has no listener. Each request's context
+        is a copy of the one this is called in.
+
+        Errors: RuntimeError where the server was started before, or its loop never ran; ValueError for a listener on
+        another kind of loop.
         """
+    def connect(self, peer: tuple[str, int] | None = None, is_secure: bool = False) -> Connection:
+        """Open a connection in memory, from this thread or another.
+
+        Shape: `peer` is the address that the client is to have, and its port; with `is_secure` its requests count as
+        sent over TLS.
+        Errors: RuntimeError where the server does not run; ValueError for what is no IP address.
+        """
+    def connections(self) -> int:
+        """The number of open connections."""
     def tasks(self) -> list[asyncio.Task[Any]]:
         """The tasks of the requests that are not over: they may be answered, and have something left to do."""
     def stop(self, deadline_s: float) -> None:
@@ -1026,3 +1073,5 @@ class Server:
 
         `on_drained` is called when the last one is closed.
         """
+    def close(self) -> None:
+        """Leave the loop, and let go of the application. What is still open is dropped: `stop()` goes before."""
