@@ -11,7 +11,7 @@ import uvloop
 from cello import App, Request
 from cello._compose import compose
 from cello._kernel import Server
-from cello._serve import Hooks, Settings
+from cello._serving import Hooks, Settings
 from cello._threads import Threads
 from cello.loop import EventLoop
 

@@ -462,15 +462,15 @@ def test_a_stream_that_outlives_its_client_does_not_wait_for_room(serve: Serve) 
     server = start(
         serve,
         """
-        import cello._serve
+        import cello._serving
 
-        compose = cello._serve.compose
+        compose = cello._serving.compose
 
         def patient(*settled):
             composed = compose(*settled)
             return composed._replace(plans=[plan._replace(cancel_on_disconnect=False) for plan in composed.plans])
 
-        cello._serve.compose = patient
+        cello._serving.compose = patient
 
         @app.get("/")
         async def handler(request):

@@ -1,34 +1,22 @@
-"""One worker: the loop, the application's life cycle, the server, and the signals that end it."""
+"""One worker: the loop, the application that is served on it, and the signals that end it."""
 
 from __future__ import annotations
 
 import asyncio
 import resource
 import signal
-import sys
 import threading
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from cello._compose import compose
-from cello._config import ThreadPoolConfig
-from cello._ending import end
-from cello._failure import answerer, break_logger
-from cello._kernel import BindError, Listener, RouteError, Server
-from cello._lifecycle import Life
-from cello._plan import refused
-from cello._slow import SlowSteps
-from cello._threads import Threads
+from cello._kernel import BindError, Listener
+from cello._serving import Serving
 from cello.errors import StartError
 from cello.loop import EventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
     from types import FrameType
-    from typing import Any, Literal
 
-    from cello._config import LimitsConfig, TimeoutConfig
-    from cello._kernel import Request, Response, TrustedProxies
     from cello._options import Options
     from cello.app import App
 
@@ -38,84 +26,28 @@ __all__ = ["serve"]
 SHUTDOWN_TIMEOUT_S = 30.0
 
 
-class Hooks(NamedTuple):
-    """What the kernel calls beside handlers."""
-
-    on_error: Callable[[Request, BaseException], Response]
-    on_end: Callable[[Request, BaseException | None], Coroutine[Any, Any, None]]
-    on_slow: Callable[[int, float], object]
-    on_broken: Callable[[Request, BaseException], object]
-    on_drained: Callable[[], object]
-
-
-class Settings(NamedTuple):
-    """What the application and its options choose for the whole server."""
-
-    access_log: bool
-    trusted_proxies: TrustedProxies | None
-    error_form: Literal["problem", "legacy"]
-    #: Whether a client that prefers HTML gets errors as pages.
-    has_pages: bool
-    #: How many of the routes, the last of them, are none: they answer what is refused.
-    fallbacks: int
-    limits: LimitsConfig | None
-    timeouts: TimeoutConfig | None
-    #: `ContextVar.set` of the current request, where anybody asks for that.
-    set_current: Callable[[Request], object] | None
-
-
 def serve(app: App, options: Options) -> None:
     """Serves until SIGINT or SIGTERM; a second SIGINT ends it at once, as KeyboardInterrupt.
 
     Errors: StartError.
     """
-    threads = Threads((app._threadpool or ThreadPoolConfig()).size)
-    over = threading.Event()
-    answer = answerer(options.debug, over.is_set, app._errors)
-    for mounted in app._applications():
-        mounted._background_tasks = app.background_tasks
-    plans, fallbacks = compose(app, threads, answer)
+    serving = Serving(app, debug=options.debug, logs=options.logs)
     try:
         listener = Listener.bind(options.host, options.port)
     except BindError as error:
         raise StartError(str(error)) from None
     _raise_descriptor_limit()
-    drained = asyncio.Event()
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, EventLoop)
+        serving.prepare(loop)
         try:
-            server = Server(
-                loop,
-                routes=plans,
-                hooks=Hooks(  # pyright: ignore[reportArgumentType] - takes the fields for methods, which they are not
-                    answer,
-                    partial(end, app.background_tasks),
-                    SlowSteps(plans).note,
-                    break_logger(over.is_set),
-                    drained.set,
-                ),
-                settings=Settings(
-                    access_log=options.logs,
-                    trusted_proxies=app._trusted_proxies,
-                    error_form=app._errors,
-                    has_pages=options.debug,
-                    fallbacks=fallbacks,
-                    limits=app._limits,
-                    timeouts=app._timeouts,
-                    set_current=_set_current(),
-                ),
-            )
-        except RouteError as error:
-            raise refused(error, plans) from None
-        try:
-            runner.run(_live(Life(app), listener, server, drained, loop))
+            runner.run(_live(serving, listener, loop))
         finally:
-            threads.close()
-            over.set()  # and now the runner cancels what is left
+            serving.end()  # and now the runner cancels what is left
 
 
-async def _live(life: Life, listener: Listener, server: Server, drained: asyncio.Event, loop: EventLoop) -> None:
+async def _live(serving: Serving, listener: Listener, loop: EventLoop) -> None:
     stopping = asyncio.Event()
     startup = asyncio.current_task()
 
@@ -127,7 +59,7 @@ async def _live(life: Life, listener: Listener, server: Server, drained: asyncio
     forget_signals = _listen_to_signals(loop, stop)
     try:
         try:
-            await life.start()
+            await serving.begin()
         except asyncio.CancelledError:
             if stopping.is_set():
                 return
@@ -135,22 +67,12 @@ async def _live(life: Life, listener: Listener, server: Server, drained: asyncio
         finally:
             startup = None
         host, port = listener.address
-        server.start(listener)
+        serving.start(listener)
         print(f"Cello running at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
         await stopping.wait()
-        server.stop(SHUTDOWN_TIMEOUT_S)
-        await drained.wait()
-        if left := server.tasks():
-            await asyncio.wait(left, timeout=SHUTDOWN_TIMEOUT_S)
-        await life.stop()
+        await serving.stop(SHUTDOWN_TIMEOUT_S)
     finally:
         forget_signals()
-
-
-def _set_current() -> Callable[[Request], object] | None:
-    """What notes the current request in its context: only for whoever imported what asks for it."""
-    background = sys.modules.get("cello.background")
-    return background.current_request.set if background else None
 
 
 def _listen_to_signals(loop: EventLoop, stop: Callable[[], None]) -> Callable[[], None]:

@@ -1,0 +1,167 @@
+"""An application on a loop: composed, served and ended, in production as in tests."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from cello._compose import compose
+from cello._config import ThreadPoolConfig
+from cello._ending import end
+from cello._failure import answerer, break_logger
+from cello._kernel import RouteError, Server
+from cello._lifecycle import Life
+from cello._plan import refused
+from cello._slow import SlowSteps
+from cello._threads import Threads
+from cello.errors import HTTPError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any, Literal
+
+    from cello._config import LimitsConfig, TimeoutConfig
+    from cello._kernel import Listener, Request, Response, TrustedProxies
+    from cello.app import App
+
+    type Note = Callable[[Request, Exception], object]
+
+__all__ = ["Hooks", "Serving", "Settings"]
+
+
+class Hooks(NamedTuple):
+    """What the kernel calls beside handlers."""
+
+    on_error: Callable[[Request, BaseException], Response]
+    on_end: Callable[[Request, BaseException | None], Coroutine[Any, Any, None]]
+    on_slow: Callable[[int, float], object]
+    on_broken: Callable[[Request, BaseException], object]
+    on_drained: Callable[[], object]
+
+
+class Settings(NamedTuple):
+    """What the application and its options choose for the whole server."""
+
+    access_log: bool
+    trusted_proxies: TrustedProxies | None
+    error_form: Literal["problem", "legacy"]
+    #: Whether a client that prefers HTML gets errors as pages.
+    has_pages: bool
+    #: How many of the routes, the last of them, are none: they answer what is refused.
+    fallbacks: int
+    limits: LimitsConfig | None
+    timeouts: TimeoutConfig | None
+    #: `ContextVar.set` of the current request, where anybody asks for that.
+    set_current: Callable[[Request], object] | None
+
+
+class Serving:
+    """An application that is served once, on one loop.
+
+    It is composed when this is made, which needs no loop; `note` is told of what handlers raised that nobody answers
+    for, and of what broke a streamed body off.
+
+    Errors: StartError.
+    """
+
+    def __init__(self, app: App, *, debug: bool, logs: bool, note: Note | None = None) -> None:
+        self._app = app
+        self._debug = debug
+        self._logs = logs
+        self._note = note
+        self._threads = Threads((app._threadpool or ThreadPoolConfig()).size)
+        self._is_over = threading.Event()
+        self._drained = asyncio.Event()
+        self._answer = answerer(debug, self._is_over.is_set, app._errors)
+        self._log_break = break_logger(self._is_over.is_set)
+        for mounted in app._applications():
+            mounted._background_tasks = app.background_tasks
+        self._plans, self._fallbacks = compose(app, self._threads, self._answer)
+        self._life = Life(app)
+        self._server: Server | None = None
+
+    @property
+    def server(self) -> Server:
+        """The kernel's part, once `prepare()` was called."""
+        assert self._server is not None
+        return self._server
+
+    def prepare(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Makes the server, which begins with `start()`.
+
+        Errors: StartError for routes that cannot be served.
+        """
+        app = self._app
+        try:
+            self._server = Server(
+                loop,
+                routes=self._plans,
+                hooks=Hooks(  # pyright: ignore[reportArgumentType] - takes the fields for methods, which they are not
+                    self._answer if self._note is None else self._answer_and_note,
+                    partial(end, app.background_tasks),
+                    SlowSteps(self._plans).note,
+                    self._log_break if self._note is None else self._log_break_and_note,
+                    self._drained.set,
+                ),
+                settings=Settings(
+                    access_log=self._logs,
+                    trusted_proxies=app._trusted_proxies,
+                    error_form=app._errors,
+                    has_pages=self._debug,
+                    fallbacks=self._fallbacks,
+                    limits=app._limits,
+                    timeouts=app._timeouts,
+                    set_current=_set_current(),
+                ),
+            )
+        except RouteError as error:
+            raise refused(error, self._plans) from None
+
+    async def begin(self) -> None:
+        """Has the application do what comes before the first request.
+
+        Errors: StartError.
+        """
+        await self._life.start()
+
+    def start(self, listener: Listener | None = None) -> None:
+        """Takes requests, from a listener or in memory alone."""
+        self.server.start(listener)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Answers the requests there are, and has the application do what comes after the last one.
+
+        Units: after `timeout_s` connections are closed, and after as long again requests are not waited for.
+        Errors: StartError where the application's end failed.
+        """
+        self.server.stop(timeout_s)
+        await self._drained.wait()
+        if left := self.server.tasks():
+            await asyncio.wait(left, timeout=timeout_s)
+        await self._life.stop()
+
+    def end(self) -> None:
+        """Ends the threads. Whoever is cancelled from here on is cancelled by the end of the server."""
+        self._threads.close()
+        self._is_over.set()
+
+    def _answer_and_note(self, request: Request, error: BaseException) -> Response:
+        if isinstance(error, Exception) and not isinstance(error, HTTPError):
+            assert self._note is not None
+            self._note(request, error)
+        return self._answer(request, error)
+
+    def _log_break_and_note(self, request: Request, error: BaseException) -> None:
+        if isinstance(error, Exception) and not request.disconnected():
+            assert self._note is not None
+            self._note(request, error)
+        self._log_break(request, error)
+
+
+def _set_current() -> Callable[[Request], object] | None:
+    """What notes the current request in its context: only for whoever imported what asks for it."""
+    background = sys.modules.get("cello.background")
+    return background.current_request.set if background else None

@@ -1,0 +1,188 @@
+"""Connections in memory as httpx has them: the network that its pools of connections are told to use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+
+from cello.testing._connection import AsyncConnection, Connection
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+
+    from httpcore import SOCKET_OPTION
+
+    from cello import _kernel
+    from cello.testing._host import Host
+
+__all__ = ["AsyncBackend", "AsyncStream", "Backend", "Stream"]
+
+
+class Line:
+    """One connection of a host, opened when it is known whether it is to be secure."""
+
+    def __init__(self, host: Host, is_secure: bool = False) -> None:
+        self._host = host
+        self._is_secure = is_secure
+        self._native: _kernel.Connection | None = None
+        self._is_reading = False
+
+    def secured(self) -> Line:
+        """The same connection, whose requests come over https: there is nothing to encrypt in memory."""
+        return Line(self._host, is_secure=True)
+
+    def to_write(self) -> _kernel.Connection:
+        """The connection, to send on: what comes after an answer is a new request."""
+        if self._is_reading:
+            self._is_reading = False
+            self._host.take_raised(self._opened().number)
+        return self._opened()
+
+    def to_read(self) -> _kernel.Connection:
+        """The connection, to receive from."""
+        self._is_reading = True
+        return self._opened()
+
+    def raised(self) -> Exception | None:
+        """What the handler of the last request raised, once."""
+        return None if self._native is None else self._host.take_raised(self._native.number)
+
+    def is_receivable(self) -> bool:
+        """Whether there is something to receive, or the end."""
+        return self._native is not None and self._native.is_receivable()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        if self._native is not None:
+            self._native.close()
+
+    def _opened(self) -> _kernel.Connection:
+        if self._native is None:
+            self._native = self._host.connect(self._is_secure)
+        return self._native
+
+
+class Stream(httpcore.NetworkStream):
+    """A connection to a host in another thread."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Receives; where the handler broke off, what it raised is raised."""
+        try:
+            received = Connection(self.line.to_read()).receive(max_bytes, timeout)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise (self.line.raised() or httpcore.ReadError(str(error))) from None
+        if not received and (raised := self.line.raised()):
+            raise raised
+        return received
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Sends."""
+        try:
+            Connection(self.line.to_write()).send(buffer, timeout)
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        """Closes."""
+        self.line.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> Stream:
+        """Gives a connection whose requests come over https."""
+        del ssl_context, server_hostname, timeout
+        return Stream(self.line.secured())
+
+    def get_extra_info(self, info: str) -> Any:
+        """Tells what a pool asks before it uses a connection again."""
+        return self.line.is_receivable() if info == "is_readable" else None
+
+
+class AsyncStream(httpcore.AsyncNetworkStream):
+    """A connection to a host in the same loop."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Receives; where the handler broke off, what it raised is raised."""
+        try:
+            received = await AsyncConnection(self.line.to_read()).receive(max_bytes, timeout)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise (self.line.raised() or httpcore.ReadError(str(error))) from None
+        if not received and (raised := self.line.raised()):
+            raise raised
+        return received
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Sends."""
+        try:
+            await AsyncConnection(self.line.to_write()).send(buffer, timeout)
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    async def aclose(self) -> None:
+        """Closes."""
+        self.line.close()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> AsyncStream:
+        """Gives a connection whose requests come over https."""
+        del ssl_context, server_hostname, timeout
+        return AsyncStream(self.line.secured())
+
+    def get_extra_info(self, info: str) -> Any:
+        """Tells what a pool asks before it uses a connection again."""
+        return self.line.is_receivable() if info == "is_readable" else None
+
+
+class Backend(httpcore.NetworkBackend):
+    """The network of a host in another thread: every address leads to it."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> Stream:
+        """Opens a connection to the application, whatever the address."""
+        del host, port, timeout, local_address, socket_options
+        return Stream(Line(self._host))
+
+
+class AsyncBackend(httpcore.AsyncNetworkBackend):
+    """The network of a host in the same loop: every address leads to it."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> AsyncStream:
+        """Opens a connection to the application, whatever the address."""
+        del host, port, timeout, local_address, socket_options
+        return AsyncStream(Line(self._host))
