@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -61,12 +62,14 @@ with open("film.mp4", "wb") as film:
 }
 
 
-LOOP_GUIDE = "docs/guides/loop.md"  # its example serves nothing, and has a test of its own
+#: Their examples serve nothing, and have tests of their own.
+LOOP_GUIDE = "docs/guides/loop.md"
+TESTING_GUIDE = "docs/guides/testing.md"
 PACKAGE_PAGES = [f"packages/{path.name}/README.md" for path in PACKAGES]
 EXAMPLES = [
     pytest.param(name, block, id=f"{name}-{number}")
     for name in ["README.md", "docs/guide.md", *GUIDES, *REFERENCE, *PACKAGE_PAGES]
-    if name != LOOP_GUIDE
+    if name not in (LOOP_GUIDE, TESTING_GUIDE)
     for number, block in enumerate(blocks(name, "python"))
 ]
 
@@ -121,6 +124,18 @@ def test_the_example_of_the_loop_s_guide_prints_what_it_says() -> None:
     done = subprocess.run([sys.executable, "-W", "error", "-c", block], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert [done.stdout.strip()] == re.findall(r"^cello\.loop\.run\(main\(\)\)  # (.*)$", block, re.MULTILINE)
+
+
+def test_the_tests_of_the_guide_of_testing_pass(tmp_path: Path) -> None:
+    files = dict(re.findall(r"^# (\w+\.py)\n(.*)", block, re.DOTALL)[0] for block in blocks(TESTING_GUIDE, "python"))
+    assert len(files) == 5
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    plugins = ["-p", "cello._pytest", "-p", "pytest_asyncio.plugin"]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, "--rootdir", str(tmp_path), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert (done.returncode, "8 passed" in done.stdout) == (0, True), done.stdout
 
 
 def test_every_name_of_ours_in_the_documentation_is_there() -> None:

@@ -115,7 +115,11 @@ def test_the_core_imports_the_standard_library_and_itself() -> None:
     modules = {module for path in files for module in imported(path)}
     assert {"asyncio", "cello._kernel"} <= modules
     foreign = {module for module in modules if module.partition(".")[0] not in {*sys.stdlib_module_names, "cello"}}
-    assert not foreign
+    assert foreign == {"httpcore", "httpx", "pytest", "pytest_asyncio"}
+    for path in files:
+        # What tests are made of is imported by what is for tests alone, and that by nothing else.
+        is_for_tests = path.parent.name == "testing" or path.name == "_pytest.py"
+        assert is_for_tests or not imported(path) & {*foreign, "cello.testing"}, path
     assert toml(CORE / "pyproject.toml")["project"]["dependencies"] == []
 
 

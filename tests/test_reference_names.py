@@ -7,7 +7,7 @@ import builtins
 import inspect
 import re
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import cello
@@ -18,6 +18,7 @@ import cello.loop
 import cello.middleware
 import cello.params
 import cello.routing
+import cello.testing
 import cello.validation
 import pytest
 from cello import _kernel
@@ -44,6 +45,12 @@ OWNERS: dict[str, list[Any]] = {
     "response": [cello.Response, _kernel.ResponseHeaders],
     "validation": [cello.validation, cello.validation.DTOConfig()],
     "routing": [cello.routing, cello.routing.RegexConstraint("")],
+    "testing": [
+        cello.testing,
+        *(cello.testing.TestClient, cello.testing.AsyncTestClient, cello.testing.Transport),
+        *(cello.testing.AsyncTransport, cello.testing.Connection, cello.testing.AsyncConnection),
+        SimpleNamespace(app=cello.App()),
+    ],
 }
 
 #: The columns that name parameters, by page and head, and whose they are.
@@ -54,6 +61,7 @@ PARAMETERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("errors", "argument"): cello.errors.HTTPError,
     ("request", "argument"): cello.Request,
     ("response", "argument of `set_cookie`"): cello.Response.set_cookie,
+    ("testing", "argument"): cello.testing.TestClient,
 }
 #: The heads of columns that name what the page describes.
 NAMES = {
@@ -79,6 +87,7 @@ OTHERS = {
         "event",
         "exit code",
         "field",
+        "fixture",
         "handler",
         "in a path",
         "key",
@@ -132,7 +141,17 @@ def test_the_index_has_every_public_name_with_the_page_that_describes_it() -> No
     listed = [(code_spans(module)[0], name, page) for module, names, page in rows for name in code_spans(names)]
     modules = {
         f"cello.{name}": getattr(cello, name)
-        for name in ("background", "dependencies", "errors", "loop", "middleware", "params", "routing", "validation")
+        for name in (
+            "background",
+            "dependencies",
+            "errors",
+            "loop",
+            "middleware",
+            "params",
+            "routing",
+            "testing",
+            "validation",
+        )
     }
     modules["cello"] = cello
     names = [(module, name) for module, found in modules.items() for name in found.__all__]

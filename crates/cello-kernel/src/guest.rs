@@ -38,6 +38,8 @@ struct Slot {
     task: Arc<GuestTask>,
     /// None while it is polled.
     future: Option<Job>,
+    /// A turn within a turn, as loops that can be nested have, found it woken and being polled.
+    is_due: bool,
 }
 
 /// A task's place, and what wakes it.
@@ -130,7 +132,7 @@ impl Guest {
             drop(future);
             return task;
         }
-        entry.insert(Slot { task: task.clone(), future: Some(future) });
+        entry.insert(Slot { task: task.clone(), future: Some(future), is_due: false });
         drop(tasks);
         task.wake_by_ref();
         task
@@ -138,9 +140,13 @@ impl Guest {
 
     fn poll(&self, task: &Arc<GuestTask>) {
         task.is_woken.store(false, Ordering::SeqCst);
-        let Some(mut future) = self.slot(&mut self.lock_tasks(), task).and_then(|slot| slot.future.take()) else {
-            return; // over, or polled right now
+        let mut tasks = self.lock_tasks();
+        let Some(slot) = self.slot(&mut tasks, task) else { return };
+        let Some(mut future) = slot.future.take() else {
+            slot.is_due = true;
+            return;
         };
+        drop(tasks);
         if !task.is_aborted.load(Ordering::Relaxed) {
             let waker = task.clone().into();
             let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
@@ -149,6 +155,11 @@ impl Guest {
                     let mut tasks = self.lock_tasks();
                     if let Some(slot) = self.slot(&mut tasks, task) {
                         slot.future = Some(future);
+                        let is_due = std::mem::take(&mut slot.is_due);
+                        drop(tasks);
+                        if is_due {
+                            task.wake_by_ref();
+                        }
                         return;
                     }
                     drop(tasks); // closed meanwhile
@@ -254,6 +265,24 @@ mod tests {
         assert_eq!(guest.lock_tasks().slots.len(), 1);
         turn(&guest);
         assert!(is_dropped.blocking_recv().is_err());
+        assert!(guest.lock_tasks().slots.is_empty());
+    }
+
+    #[test]
+    fn what_is_woken_in_a_turn_within_its_turn_is_polled_again() {
+        let (guest, _) = guest();
+        let (inner, mut polls) = (guest.clone(), 0);
+        guest.spawn(Box::pin(std::future::poll_fn(move |context| {
+            polls += 1;
+            if polls == 1 {
+                context.waker().wake_by_ref();
+                inner.turn();
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })));
+        turn(&guest);
+        turn(&guest);
         assert!(guest.lock_tasks().slots.is_empty());
     }
 

@@ -16,7 +16,7 @@ from cello._threads import Threads
 from cello.loop import EventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from cello._kernel import Connection
 
@@ -37,7 +37,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[object, object, N
 
 
 @asynccontextmanager
-async def served(app: App) -> AsyncIterator[Server]:
+async def served(app: App) -> AsyncGenerator[Server]:
     """A server of the application on the loop that runs."""
 
     async def end(_request: Request, _error: BaseException | None) -> None: ...

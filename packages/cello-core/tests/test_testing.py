@@ -14,7 +14,7 @@ import threading
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import anyio
 import httpx
@@ -26,7 +26,7 @@ from cello.loop import EventLoop
 from cello.testing import AsyncTestClient, AsyncTransport, TestClient, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop, "cello": EventLoop}
 
@@ -70,7 +70,7 @@ class Either:
         return Line(self, self.client.connect())
 
     @asynccontextmanager
-    async def entered(self) -> AsyncIterator[Either]:
+    async def entered(self) -> AsyncGenerator[Either]:
         names = ("__aenter__", "__aexit__") if self.is_async else ("__enter__", "__exit__")
         await self.call(getattr(self.client, names[0]))
         try:
@@ -138,10 +138,9 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS.values(), ids=KINDS)
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    return found
+    return KINDS[request.param]
 
 
 # --- requests and answers
@@ -178,7 +177,10 @@ def test_requests_are_answered_as_over_a_socket(kind: Kind) -> None:
 
 def test_the_client_s_address_and_the_scheme_can_be_chosen(kind: Kind) -> None:
     app = App()
-    app.get("/")(lambda request: [str(request.client_ip), request.scheme, bool(request.is_secure), str(request.host)])
+
+    @app.get("/")
+    def told(request: Request) -> list[Any]:
+        return [str(request.client_ip), request.scheme, bool(request.is_secure), str(request.host)]
 
     async def scenario(either: Either) -> None:
         assert (await either.get("/")).json() == ["2001:db8::7", "https", True, "example.org"]
@@ -198,7 +200,9 @@ def test_cookies_are_kept_and_redirects_followed(kind: Kind) -> None:
         response.set_cookie("user", "ada")
         return response
 
-    app.get("/me")(lambda request: request.cookies["user"])
+    @app.get("/me")
+    def me(request: Request) -> str:
+        return request.cookies["user"]
 
     async def scenario(either: Either) -> None:
         answer = await either.get("/login")
@@ -251,7 +255,10 @@ def test_bodies_are_streamed_both_ways(kind: Kind) -> None:
 
 def test_a_connection_is_used_again(kind: Kind) -> None:
     app = App()
-    app.get("/")(lambda request: str(request._line))
+
+    @app.get("/")
+    def line(request: Request) -> str:
+        return str(request._line)
 
     async def scenario(either: Either) -> None:
         assert {(await either.get("/")).text for _ in range(3)} == {"1"}
@@ -383,7 +390,10 @@ def test_in_debug_a_500_shows_what_was_raised(kind: Kind) -> None:
 
 def test_what_an_exception_handler_answers_is_an_answer(kind: Kind) -> None:
     app = failing()
-    app.exception_handler(ValueError)(lambda request, error: Response.text(f"caught {error}", status=400))
+
+    @app.exception_handler(ValueError)
+    def caught(_: Request, error: ValueError) -> Response:
+        return Response.text(f"caught {error}", status=400)
 
     async def scenario(either: Either) -> None:
         answer = await either.get("/later")
@@ -412,7 +422,10 @@ def test_the_application_lives_from_the_beginning_of_the_block_to_its_end(kind: 
         events.append("started")
 
     app.on_event("shutdown")(lambda: events.append("stopped"))
-    app.get("/")(lambda request: request.app.state.greeting)
+
+    @app.get("/")
+    def greet(request: Request) -> str:
+        return str(request.app.state.greeting)
 
     async def scenario(either: Either) -> None:
         assert events == ["entered", "started"]
@@ -428,10 +441,11 @@ def test_the_application_lives_from_the_beginning_of_the_block_to_its_end(kind: 
 def test_a_start_or_an_end_that_fails_is_raised_by_the_block(kind: Kind) -> None:
     async def scenario(either: Either) -> None: ...
 
-    for event in ("startup", "shutdown"):
+    events: list[Literal["startup", "shutdown"]] = ["startup", "shutdown"]
+    for event in events:
         app = App()
 
-        @app.on_event(event)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        @app.on_event(event)
         def fail() -> None:
             raise OSError("no database")
 
@@ -539,7 +553,7 @@ def test_nothing_is_left_behind(kind: Kind) -> None:
         for thread in threading.enumerate():
             if thread.name.startswith(("cello-blocking", "cello-test")):
                 thread.join()
-        return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+        return len([*Path("/proc/self/task").iterdir()]), len([*Path("/proc/self/fd").iterdir()])
 
     async def main() -> None:
         async with kind.client(app).entered() as either:
@@ -602,7 +616,10 @@ def test_dependencies_are_overridden_until_the_block_ends(kind: Kind) -> None:
 
 def test_limits_and_timeouts_are_those_of_the_client_until_the_block_ends(kind: Kind) -> None:
     app = App()
-    app.post("/")(lambda request: str(len(request.body())))
+
+    @app.post("/")
+    async def length(request: Request) -> str:
+        return str(len(await request.body()))
 
     @app.get("/slow")
     async def slow() -> None:
@@ -790,11 +807,11 @@ def test_a_client_that_leaves_in_the_middle_cancels_the_handler(kind: Kind) -> N
         await either.close(answer)
         assert await asyncio.to_thread(is_cancelled.wait, 20)
         is_cancelled.clear()
-        for leave in (Line.close, lambda line: line.connection.shut_down_sending()):
+        for leave in ("close", "shut_down_sending"):
             line = either.connect()
             await line.send(GET % b"/handler")
             assert await asyncio.to_thread(is_begun.wait, 20)
-            leave(line)
+            getattr(line.connection, leave)()
             assert await asyncio.to_thread(is_cancelled.wait, 20)
             is_begun.clear()
             is_cancelled.clear()
@@ -852,7 +869,11 @@ def test_the_transports_serve_clients_of_one_s_own() -> None:
 
 def test_threads_share_a_client() -> None:
     app = App()
-    app.get("/{number}")(lambda request: request.params["number"])
+
+    @app.get("/{number}")
+    def number(request: Request) -> str:
+        return request.params["number"]
+
     found: list[str] = []
     with TestClient(app) as client:
 

@@ -54,8 +54,14 @@ impl LoopCore {
         &self.shared
     }
 
+    /// Keeps what a server's tasks call, and lets go of what those of earlier servers have called.
     pub(crate) fn keep(&self, handlers: Arc<Handlers>) {
-        self.handlers.lock().unwrap_or_else(PoisonError::into_inner).push(handlers);
+        let mut kept = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (used, unused) = kept.drain(..).partition(|handlers| Arc::strong_count(handlers) > 1);
+        *kept = used;
+        kept.push(handlers);
+        drop(kept);
+        drop::<Vec<_>>(unused);
     }
 
     /// The runtime's handle, while there is one: from the first run of the loop until it is closed.

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-try:
-    from pytest_asyncio import fixture as _async_fixture
-except ImportError:  # the plugin of anyio, or none, runs what is asynchronous
-    _async_fixture = pytest.fixture
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Any
 
     from cello import App
     from cello.testing import AsyncTestClient, TestClient
 
 __all__ = ["cello_app", "cello_async_client", "cello_client"]
+
+
+def _async_fixture(function: Callable[..., Any]) -> Any:
+    """A fixture for tests that pytest-asyncio runs, where it is installed, or the plugin of anyio."""
+    try:
+        from pytest_asyncio import fixture
+    except ImportError:
+        return pytest.fixture(function)
+    return fixture(function)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from cello._serving import Serving
 from cello.loop import EventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from cello import App, LimitsConfig, Request, TimeoutConfig
     from cello._kernel import Connection
@@ -97,7 +97,7 @@ class Host:
             serving.server.close()
 
     @contextmanager
-    def _settled(self) -> Iterator[None]:
+    def _settled(self) -> Generator[None]:
         """The application, as the terms have it."""
         app, terms = self.app, self._terms
         if app in _served:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpcore
 import httpx
@@ -14,7 +14,7 @@ from cello.testing._host import LocalHost, Terms, ThreadHost
 from cello.testing._stream import AsyncBackend, AsyncStream, Backend, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
     from typing import Self
 
     from cello import App, LimitsConfig, TimeoutConfig
@@ -71,8 +71,7 @@ class Transport(httpx.BaseTransport):
         assert isinstance(request.stream, httpx.SyncByteStream)
         with _told_as_httpx():
             response = self._pool.handle_request(_request(request))
-        stream: Any = response.extensions.get("network_stream")
-        if isinstance(stream, Stream) and (raised := stream.line.raised()):
+        if raised := _raised(response):
             response.close()
             raise raised
         assert not isinstance(response.stream, AsyncIterable)
@@ -136,8 +135,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         assert isinstance(request.stream, httpx.AsyncByteStream)
         with _told_as_httpx():
             response = await self._pool.handle_async_request(_request(request))
-        stream: Any = response.extensions.get("network_stream")
-        if isinstance(stream, AsyncStream) and (raised := stream.line.raised()):
+        if raised := _raised(response):
             await response.aclose()
             raise raised
         assert isinstance(response.stream, AsyncIterable)
@@ -172,8 +170,9 @@ class Body(httpx.SyncByteStream):
 
     def close(self) -> None:
         """Lets go of what was not read: the client has gone."""
-        if hasattr(self._stream, "close"):
-            self._stream.close()
+        close: Any = getattr(self._stream, "close", None)
+        if close is not None:
+            close()
 
 
 class AsyncBody(httpx.AsyncByteStream):
@@ -189,8 +188,9 @@ class AsyncBody(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         """Lets go of what was not read: the client has gone."""
-        if hasattr(self._stream, "aclose"):
-            await self._stream.aclose()
+        close: Any = getattr(self._stream, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def _pool(host: ThreadHost) -> httpcore.ConnectionPool:
@@ -213,13 +213,18 @@ def _request(request: httpx.Request) -> httpcore.Request:
 
 
 def _response(response: httpcore.Response, stream: Body | AsyncBody) -> httpx.Response:
-    return httpx.Response(
-        response.status, headers=response.headers, stream=stream, extensions=dict(response.extensions)
-    )
+    extensions = cast("Any", response).extensions
+    return httpx.Response(response.status, headers=response.headers, stream=stream, extensions=extensions)
+
+
+def _raised(response: httpcore.Response) -> Exception | None:
+    """What the handler raised that answered."""
+    stream = cast("Any", response).extensions.get("network_stream")
+    return stream.line.raised() if isinstance(stream, Stream | AsyncStream) else None
 
 
 @contextmanager
-def _told_as_httpx() -> Iterator[None]:
+def _told_as_httpx() -> Generator[None]:
     """The errors of httpcore as those of httpx, which have the same names."""
     try:
         yield
