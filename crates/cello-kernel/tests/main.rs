@@ -3,6 +3,7 @@
 mod disconnects;
 mod framing;
 mod limits;
+mod memory;
 mod panics;
 mod protocol;
 mod routing;

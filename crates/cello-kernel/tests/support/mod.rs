@@ -11,8 +11,7 @@ use std::time::Duration;
 use cello_kernel::{Executor, Listener, Server, Settings};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use application::TestApplication;
-pub use application::{BIG_BYTES, Event, REST, route_settings};
+pub use application::{BIG_BYTES, Event, REST, TestApplication, route_settings, router};
 pub use client::{Client, End, chunked_head, get, post, post_head};
 
 /// No test needs as long; it keeps a broken one from hanging.
@@ -56,7 +55,7 @@ fn run(
     mut commands: UnboundedReceiver<Command>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let router = application::router();
+    let router = router();
     let server = Server::start(Executor::Runtime(runtime.handle().clone()), router, application, settings);
     server.listen(listener).expect("a socket that can be watched");
     runtime.block_on(async {
