@@ -567,7 +567,7 @@ def test_nothing_is_left_behind(kind: Kind) -> None:
     assert left() == before
 
     async def often() -> None:
-        for _ in range(20):
+        for _ in range(80):
             async with kind.client(app).entered() as either:
                 await scenario(either)
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -95,6 +95,7 @@ class Host:
             if left:
                 await asyncio.wait(left, timeout=self._terms.shutdown_timeout_s)
             serving.server.close()
+            self._raised.clear()
 
     @contextmanager
     def _settled(self) -> Generator[None]:
