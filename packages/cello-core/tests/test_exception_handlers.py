@@ -235,6 +235,32 @@ def test_one_of_a_blueprint_that_fails_is_answered_for_by_the_application(serve:
     assert server.get("/b/value").json() == {"last resort": "the blueprint's failed"}
 
 
+def test_one_may_raise_an_error_of_ours_which_is_told_and_not_logged(serve: Serve) -> None:
+    server = serve(
+        """
+        from cello import App, Blueprint
+        from cello.errors import NotFound
+
+        app, blueprint = App(), Blueprint("/b")
+
+        @blueprint.exception_handler(LookupError)
+        def not_there(request, exc):
+            raise NotFound(str(exc))
+
+        @blueprint.get("/")
+        async def missing():
+            raise LookupError("There is no such note.")
+
+        app.register_blueprint(blueprint)
+        app.run(debug=False)
+        """
+    )
+    problem = server.get("/b").json()
+    assert (problem["status"], problem["detail"], problem["instance"]) == (404, "There is no such note.", "/b")
+    assert problem["request_id"]
+    assert server.stop().stderr == ""
+
+
 def test_one_that_forgets_to_return_is_a_failure(serve: Serve) -> None:
     server = serve(FAILING)
     assert server.get("/key").status == 500
