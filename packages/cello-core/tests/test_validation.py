@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
+import annotated_types
 import msgspec
 import pydantic.dataclasses
 import pytest
@@ -19,7 +20,7 @@ from cello._inject import Providers, inject
 from cello._invalid import Fault, Invalid
 from cello._structure import from_json
 from cello.errors import HTTPError, MalformedJSON, StartError
-from cello.params import Query
+from cello.params import Body, Query
 from cello.validation import DTO, DTOConfig, Email, MinLength, Required, ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -243,6 +244,28 @@ def test_pydantic_and_msgspec_make_dataclasses_and_typed_dicts_where_they_are_lo
     assert reading(Item)(b'{"name":"a","price":"1.10"}') == Item("a", Decimal("1.10"))
     assert reading(Movie)(b'{"title":"M"}') == {"title": "M"}
     assert errors_of(Item, {"name": 1}) == [("#/name", "string_type"), ("#/price", "missing")]
+
+
+@dataclass
+class Part:
+    by_mark: Annotated[str, Body(min_length=2)] = "ab"
+    by_annotated_types: Annotated[int, annotated_types.Ge(1)] = 1
+    by_meta: Annotated[int, msgspec.Meta(le=9)] = 1
+    parts: list[Part] = field(default_factory=list["Part"])
+
+
+class Shelf(TypedDict):
+    parts: dict[str, Part]
+
+
+def test_a_constraint_is_checked_whatever_library_is_loaded() -> None:
+    wrong = {"by_mark": "a", "by_annotated_types": 0, "by_meta": 10, "parts": [{"by_mark": ""}]}
+    assert errors_of(Shelf, {"parts": {"first": wrong}}) == [
+        ("#/parts/first/by_mark", "too_short"),
+        ("#/parts/first/by_annotated_types", "greater_than_equal"),
+        ("#/parts/first/by_meta", "less_than_equal"),
+        ("#/parts/first/parts/0/by_mark", "too_short"),
+    ]
 
 
 def test_cello_makes_them_where_no_library_is_loaded_and_loads_none() -> None:

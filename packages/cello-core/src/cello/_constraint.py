@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     type Check = Callable[[Any], None]
 
-__all__ = ["checker", "constraints", "lengths", "without_lengths"]
+__all__ = ["checker", "constraints", "is_known", "lengths", "without_lengths"]
 
 _NAMES = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern")
 _LENGTHS = ("min_length", "max_length")
+#: Whose objects a library takes for constraints: packages by library.
+_KNOWN = {"pydantic": ("pydantic", "annotated_types"), "msgspec": ("msgspec",)}
 
 
 def constraints(metadata: Iterable[Any]) -> list[tuple[str, Any]]:
@@ -38,6 +40,11 @@ def constraints(metadata: Iterable[Any]) -> list[tuple[str, Any]]:
         if callable(predicate) and type(said).__name__ == "Predicate":
             found.append(("predicate", predicate))
     return found
+
+
+def is_known(library: str, said: Any) -> bool:
+    """Whether a library checks what an object of `Annotated` says, or that says nothing."""
+    return type(said).__module__.partition(".")[0] in _KNOWN[library] or not constraints([said])
 
 
 def checker(metadata: Iterable[Any]) -> Check | None:

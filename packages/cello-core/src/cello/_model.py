@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cello import _msgspec
 from cello._annotation import members, split
-from cello._constraint import checker
+from cello._constraint import checker, is_known
 from cello._document import is_array, is_object
 from cello._invalid import Fault, Invalid, Wrong
-from cello._structure import from_json, is_structure
+from cello._structure import from_json, hints_of, is_structure
 from cello.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     type Read = Callable[[bytes], Any]
 
@@ -99,7 +99,9 @@ def _libraries(annotation: Any) -> list[Literal["pydantic", "msgspec", "cello"]]
     if first is not None:
         return [first]
     if _has_structure(annotation):
-        return [*loaded, "cello"]
+        # A library passes over in silence what it does not know, so that its being loaded would loosen the check.
+        said = list(_said(annotation, set()))
+        return [*(library for library in loaded if all(is_known(library, one) for one in said)), "cello"]
     # msgspec takes any class for one that it is told about later, and cannot make it.
     return ["cello", *(library for library in loaded if library == "pydantic")]
 
@@ -121,6 +123,22 @@ def _library_of(kind: type) -> Literal["pydantic", "msgspec"] | None:
 def _has_structure(annotation: Any) -> bool:
     annotation, _ = split(annotation)
     return is_structure(annotation) or any(_has_structure(argument) for argument in _inner(annotation))
+
+
+def _said(annotation: Any, seen: set[Any]) -> Iterator[Any]:
+    """The constraints of a type, of its parts and of the fields of its structures."""
+    annotation, metadata = split(annotation)
+    yield from metadata
+    if is_structure(annotation) and annotation not in seen:
+        seen.add(annotation)
+        try:
+            parts = tuple(hints_of(annotation).values())
+        except StartError:  # whoever makes it says what is wrong with it
+            return
+    else:
+        parts = _inner(annotation)
+    for part in parts:
+        yield from _said(part, seen)
 
 
 def _inner(annotation: Any) -> tuple[Any, ...]:
