@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Launch", "Reply", "Serve", "Server", "Stopped", "read_all", "run_source", "run_to_its_end"]
 
 PATIENCE_S = 20.0
+#: What names a slow handler: a line, and those of its place.
+SLOW = re.compile(r"^.* kept everybody waiting .*\n(?:  .*\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,8 @@ class Stopped:
     @classmethod
     def of(cls, exit_code: int, stdout: str, stderr: str) -> Stopped:
         """Takes the lines about slow handlers out of the others."""
-        lines = stderr.splitlines(keepends=True)
-        slow = [line for line in lines if "kept everybody waiting" in line]
-        return cls(exit_code, stdout, "".join(line for line in lines if line not in slow), "".join(slow))
+        slow = "".join(match[0] for match in SLOW.finditer(stderr))
+        return cls(exit_code, stdout, SLOW.sub("", stderr), slow)
 
 
 class Serve(Protocol):

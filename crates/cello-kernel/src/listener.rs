@@ -82,7 +82,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 fn explain(host: &str, port: u16, source: io::Error) -> BindError {
     let message = match source.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("port {port} on {host} is in use: stop the program that has it, or choose another with --port")
+            let other = port.checked_add(1).unwrap_or(0);
+            format!("port {port} on {host} is in use: stop the program that has it, or choose another: --port {other}")
         }
         io::ErrorKind::PermissionDenied => {
             format!("port {port} on {host} is not allowed: ports below 1024 belong to root, choose another with --port")

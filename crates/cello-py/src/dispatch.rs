@@ -262,6 +262,11 @@ impl Handlers {
         self.plan(exchange).app.clone_ref(py)
     }
 
+    /// The handler of a request's route, as it was registered.
+    pub(crate) fn endpoint(&self, py: Python<'_>, exchange: &Exchange) -> Py<PyAny> {
+        self.plan(exchange).endpoint.clone_ref(py)
+    }
+
     /// What answers a request: its route's handler, or a fallback.
     pub(crate) fn plan(&self, exchange: &Exchange) -> &Plan {
         let route = match exchange.refusal() {
@@ -284,10 +289,9 @@ impl Handlers {
     /// What the function that answers a request returned, as an answer.
     pub(crate) fn returned(&self, plan: &Plan, request: &Request, value: &Bound<'_, PyAny>) -> PyResult<Returned> {
         if plan.gives_response && !value.is_exact_instance_of::<Response>() {
+            let kind = if value.is_none() { PyString::new(value.py(), "None") } else { value.get_type().name()? };
             return Err(PyTypeError::new_err(format!(
-                "a middleware returned {}, and no Response: it is to return what call_next gave it, or a Response of \
-                 its own",
-                value.get_type().name()?
+                "a middleware returned {kind}: have it return what call_next() gave it, or a Response of its own",
             )));
         }
         match into_response(value)? {

@@ -208,7 +208,7 @@ def test_work_goes_on_when_the_client_has_left(serve: Serve) -> None:
             done.set()
 
         @app.get("/leave")
-        async def leave(request):
+        async def leave(request) -> None:
             request.add_background_task(work)
             print("begun", flush=True)
             await asyncio.sleep(60)

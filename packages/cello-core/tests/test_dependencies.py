@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import linecache
 import socket
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,10 +58,14 @@ def refusal(handler: Callable[..., Any], providers: Providers | None = None) -> 
     return str(caught.value)
 
 
-def line_of(function: Callable[..., Any]) -> str:
-    """A function as messages name it."""
-    code = function.__code__
-    return f"{function.__qualname__} ({code.co_filename}:{code.co_firstlineno})"
+def places(*functions: Callable[..., Any]) -> str:
+    """Where functions stand, as messages tell it."""
+    codes = [(function.__qualname__, function.__code__) for function in functions]
+    return "".join(
+        f"\n  {code.co_filename}:{code.co_firstlineno} in {name}"
+        f"\n      {linecache.getline(code.co_filename, code.co_firstlineno).strip()}"
+        for name, code in codes
+    )
 
 
 # --- what a dependency may be
@@ -254,7 +259,8 @@ def test_the_request_is_known_by_its_name_whatever_is_annotated(annotation: str 
 def test_an_annotation_that_is_imported_for_type_checkers_alone_may_be_the_request() -> None:
     names: dict[str, Any] = {}
     exec("def handler(asked: 'Request | None', also: 'cello.Request' = None): return asked.path", names)
-    assert "cannot be resolved: name 'Request' is not defined" in refusal(names["handler"])
+    words = "the annotation 'Request | None' of asked names Request, which is not defined: write `from cello import Req"
+    assert words in refusal(names["handler"])
     exec("def handler(asked: 'Request'): return asked.path", names)
     assert asyncio.run(answer(names["handler"])) == "/"
 
@@ -315,7 +321,7 @@ def test_a_dependency_is_the_same_for_whatever_a_function_is_called_for() -> Non
 
     def wrong(text: str) -> None: ...
 
-    with pytest.raises(StartError, match=r"the queue orders: .*wrong .*: text is no number"):
+    with pytest.raises(StartError, match=r"the queue orders: text is no number\n.* in .*wrong\n"):
         resolve(wrong, Words(), Providers(), "the queue orders")
 
 
@@ -349,8 +355,8 @@ def test_a_name_may_be_registered_while_the_application_starts_but_not_later() -
     with pytest.raises(StartError) as caught:
         asyncio.run(providers.open())
     assert str(caught.value) == (
-        f"nothing has the name 'databse', which is asked for by GET /: {line_of(handler)} → {line_of(get_user)}: "
-        "did you mean 'database'?"
+        "GET /: nothing has the name 'databse', which is asked for: did you mean 'database'?"
+        f"{places(handler, get_user)}"
     )
     providers.register("databse", 1)
     asyncio.run(providers.open())
@@ -369,8 +375,8 @@ def test_a_circle_is_refused_with_its_path() -> None:
     def handler(user: Any = Depends(get_user)) -> None: ...
 
     assert refusal(handler) == (
-        f"GET /: {line_of(handler)} → {line_of(get_user)} → {line_of(get_db)} → {line_of(get_user)}: this goes round "
-        "in a circle: something of it has to do without the others"
+        f"GET /: dependencies go round in a circle, {get_user.__qualname__} → {get_db.__qualname__} → "
+        f"{get_user.__qualname__}: have one of them do without the next{places(handler, get_user, get_db)}"
     )
 
 
@@ -385,9 +391,9 @@ def test_scopes_that_outlive_what_they_depend_on_are_refused() -> None:
 
     def of_app(value: Any = Depends(long, scope="app")) -> None: ...
 
-    assert refusal(of_request).endswith(
-        f'{line_of(middle)} → {line_of(short)}: a dependency of the scope "request" cannot depend on one of the scope '
-        '"call", which ends before it'
+    assert refusal(of_request) == (
+        'GET /: a dependency of the scope "request" cannot depend on one of the scope "call", which ends before it'
+        f"{places(of_request, middle, short)}"
     )
     assert 'the scope "app" cannot depend on one of the scope "request"' in refusal(of_app)
 
@@ -397,7 +403,8 @@ def test_an_app_scoped_dependency_cannot_read_the_request() -> None:
 
     def handler(value: Any = Depends(pool, scope="app")) -> None: ...
 
-    assert f"{line_of(pool)}: request is read from each request" in refusal(handler)
+    assert "GET /: request is read from each request" in refusal(handler)
+    assert refusal(handler).endswith(places(handler, pool))
 
 
 def test_a_parameter_of_a_dependency_that_nothing_provides_is_refused() -> None:
@@ -405,7 +412,8 @@ def test_a_parameter_of_a_dependency_that_nothing_provides_is_refused() -> None:
 
     def handler(user: Any = Depends(get_user)) -> None: ...
 
-    assert f"{line_of(handler)} → {line_of(get_user)}: it wants token, which nothing provides" in refusal(handler)
+    assert "GET /: it wants token, which nothing provides" in refusal(handler)
+    assert refusal(handler).endswith(places(handler, get_user))
 
 
 def test_what_depends_is_given_is_checked_at_once() -> None:
@@ -771,8 +779,11 @@ def test_a_missing_dependency_keeps_the_application_from_starting(tmp_path: Any)
     script = tmp_path / "app.py"
     assert stopped.exit_code == 3
     assert stopped.stderr == (
-        f"cello: GET /: handler ({script}:12) → get_user ({script}:9) → <lambda> ({script}:9): it wants missing, which "
-        "nothing provides: annotate it, have the path name it, or make it a dependency with Depends()\n"
+        "cello: GET /: it wants missing, which nothing provides: annotate it, have the path name it, or make it a "
+        "dependency with Depends()\n"
+        f'  {script}:12 in handler\n      @app.get("/")\n'
+        f"  {script}:9 in get_user\n      def get_user(db=Depends(get_db), token=Depends(lambda missing: 1)):\n"
+        f"  {script}:9 in <lambda>\n      def get_user(db=Depends(get_db), token=Depends(lambda missing: 1)):\n"
     )
 
 

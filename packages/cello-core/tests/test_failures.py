@@ -271,8 +271,7 @@ def test_every_error_of_the_framework_is_a_cello_error() -> None:
         ("{b'': 2}", "TypeError: $[\"b''\"]: a key of type bytes has no JSON form: use a str"),
         (
             "({'a': 1}, {'b': 2})",
-            "TypeError: a handler returned a tuple of (dict, dict): a tuple is (body, status) or "
-            "(body, status, headers); for an array of JSON return a list",
+            "TypeError: a handler returned (dict, dict): use (body, status), (body, status, headers), or a list",
         ),
     ],
     ids=["object", "complex", "NaN", "key of bytes", "tuple"],
@@ -284,7 +283,10 @@ def test_what_cannot_be_an_answer_is_a_500_and_the_log_says_why(
     server = start(serve, f"@app.get('/')\n{kind} handler():\n    return {value}")
     reply = server.get("/")
     assert is_silent_500(reply)
-    assert server.stop().stderr == f"GET / failed (request {reply.json()['request_id']})\n{words}\n"
+    lines = server.stop().stderr.splitlines()
+    assert lines[0] == f"GET / failed (request {reply.json()['request_id']})"
+    assert lines[1].startswith(words)
+    assert lines[2:] == [f"  {script_of(server)}:5 in handler", "      @app.get('/')"]
 
 
 @pytest.mark.parametrize(
@@ -394,7 +396,13 @@ def test_two_handlers_for_one_route_are_refused_by_file_and_line(tmp_path: Path)
         """,
     )
     script = tmp_path / "app.py"
-    words = f"cello: GET /orders has two handlers: first ({script}:6) and second ({script}:10)\n"
+    words = (
+        "cello: GET /orders has two handlers: take one of them away, or give it another path or method\n"
+        f"  {script}:6 in first\n"
+        '      @app.get("/orders")\n'
+        f"  {script}:10 in second\n"
+        '      @app.route("/orders", methods=["POST", "get"])\n'
+    )
     assert stopped == Stopped(3, "", words)
 
 
@@ -420,8 +428,9 @@ def test_a_handler_that_wants_what_nothing_provides_is_refused_by_file_and_line(
         """,
     )
     words = (
-        f"cello: GET /orders/{{id}}: order ({tmp_path / 'app.py'}:6): it wants {missing}, which nothing provides: "
-        "annotate it, have the path name it, or make it a dependency with Depends()\n"
+        f"cello: GET /orders/{{id}}: it wants {missing}, which nothing provides: annotate it, have the path name it, "
+        "or make it a dependency with Depends()\n"
+        f'  {tmp_path / "app.py"}:6 in order\n      @app.get("/orders/{{id}}")\n'
     )
     assert stopped == Stopped(3, "", words)
 
@@ -451,7 +460,8 @@ def test_a_path_that_cannot_be_one_is_refused(tmp_path: Path, path: str, words: 
     )
     assert (stopped.exit_code, stopped.stdout) == (3, "")
     assert stopped.stderr.startswith(f"cello: {words}")
-    assert len(stopped.stderr.splitlines()) == 1
+    assert stopped.stderr.endswith(f'\n  {tmp_path / "app.py"}:6 in order\n      @app.get("{path}")\n')
+    assert len(stopped.stderr.splitlines()) == 3
 
 
 # --- traces
@@ -638,7 +648,7 @@ def test_a_handler_that_keeps_everybody_waiting_is_named_once_with_advice(serve:
     assert stderr.count("GET /def") == 1
     assert stderr.count("GET /async") == 1
     assert "GET /def kept everybody waiting for 0.0" in stderr
-    assert "slow_def (" in stderr
+    assert " in slow_def\n" in stderr
     assert "make it an async def that awaits" in stderr
     assert "GET /async kept everybody waiting" in stderr
     assert "asyncio.to_thread()" in stderr

@@ -370,12 +370,12 @@ def test_a_key_with_half_a_surrogate_pair_is_refused() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (object(), "a value of type object has no JSON form"),
+        (object(), "a value of type object has no JSON form: make it a dict, or its class a dataclass"),
         (b"x", "a value of type bytes has no JSON form: decode it, or write it as Base64"),
         (bytearray(), "a value of type bytearray has no JSON form: decode it, or write it as Base64"),
-        (1j, "a value of type complex has no JSON form"),
-        (Response, "a value of type type has no JSON form"),
-        (Point, "a value of type type has no JSON form"),
+        (1j, "a value of type complex has no JSON form: make it a dict, or its class a dataclass"),
+        (Response, "the class Response has no JSON form: call it, as in Response()"),
+        (Point, "the class Point has no JSON form: call it, as in Point()"),
         (iter([1]), "a value of type list_iterator has no JSON form: make it a list"),
         ((n for n in [1]), "a value of type generator has no JSON form: make it a list"),
         (ChainMap({"a": 1}), "a value of type collections.ChainMap has no JSON form: make it a dict"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -118,7 +119,7 @@ def test_a_handler_that_blocks_is_let_finish(serve: Serve, number: signal.Signal
         app = App()
 
         @app.get("/")
-        def handler():
+        def handler() -> None:
             began_s = time.monotonic()
             print("in flight", flush=True)
             {block}
@@ -137,12 +138,12 @@ def test_a_handler_that_blocks_is_let_finish(serve: Serve, number: signal.Signal
 @pytest.mark.parametrize(
     "handler",
     [
-        "def handler():\n    say()\n    while True: pass",
-        "def handler():\n    say()\n    time.sleep(60)",
-        "def handler():\n    say()\n    threading.Event().wait()",
-        "async def handler():\n    say()\n    await asyncio.sleep(60)",
-        "async def handler():\n    say()\n    time.sleep(60)",
-        "async def handler():\n    await asyncio.sleep(0)\n    say()\n    while True: pass",
+        "def handler() -> None:\n    say()\n    while True: pass",
+        "def handler() -> None:\n    say()\n    time.sleep(60)",
+        "def handler() -> None:\n    say()\n    threading.Event().wait()",
+        "async def handler() -> None:\n    say()\n    await asyncio.sleep(60)",
+        "async def handler() -> None:\n    say()\n    time.sleep(60)",
+        "async def handler() -> None:\n    await asyncio.sleep(0)\n    say()\n    while True: pass",
     ],
     ids=["busy", "sleeping", "waiting", "async", "async and blocking", "async and blocking later"],
 )
@@ -188,7 +189,7 @@ def test_what_is_still_running_at_the_end_is_cancelled_and_cleans_up(serve: Serv
                 print("task cleaned up", flush=True)
 
         @app.get("/")
-        async def handler():
+        async def handler() -> None:
             tasks.add(asyncio.create_task(work()))
             await asyncio.sleep(0)
             return "created"
@@ -214,7 +215,7 @@ def test_a_handler_that_outlasts_the_deadline_of_the_stop_is_cancelled(serve: Se
         app = App()
 
         @app.get("/")
-        async def handler():
+        async def handler() -> None:
             print("in flight", flush=True)
             try:
                 await asyncio.Event().wait()
@@ -344,10 +345,10 @@ def test_a_failing_shutdown_is_told_and_does_not_keep_the_others_from_running(se
 @pytest.mark.parametrize(
     "handler",
     [
-        "def handler():\n    sys.exit(5)",
-        "async def handler():\n    sys.exit(5)",
-        "async def handler():\n    await asyncio.sleep(0)\n    sys.exit(5)",
-        "async def handler():\n    asyncio.get_running_loop().call_soon(sys.exit, 5)\n    await asyncio.sleep(60)",
+        "def handler() -> None:\n    sys.exit(5)",
+        "async def handler() -> None:\n    sys.exit(5)",
+        "async def handler() -> None:\n    await asyncio.sleep(0)\n    sys.exit(5)",
+        "async def handler() -> None:\n    asyncio.get_event_loop().call_soon(sys.exit, 5)\n    await asyncio.sleep(9)",
     ],
     ids=["sync", "async", "after an await", "in a callback"],
 )
@@ -382,8 +383,13 @@ def test_a_port_in_use_is_named_and_ends_with_3(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         stopped = run_source(tmp_path, HELLO, "--port", str(port))
-    words = f"cello: port {port} on 127.0.0.1 is in use: stop the program that has it, or choose another with --port\n"
-    assert stopped == Stopped(3, "", words)
+    words = (
+        f"cello: port {port} on 127.0.0.1 is in use: stop the program that has it, or choose another: "
+        f"--port {port + 1}\n  by process {os.getpid()}: "
+    )
+    assert (stopped.exit_code, stopped.stdout) == (3, "")
+    assert stopped.stderr.startswith(words)
+    assert "pytest" in stopped.stderr.removeprefix(words)
 
 
 @pytest.mark.parametrize(

@@ -97,19 +97,20 @@ def fields_of(server: Server, path: str) -> list[str]:
     return [str(answer.status), *sorted(f"{name}: {value}" for name, value in pairs if name.startswith(("X-", "SET-")))]
 
 
-TUPLE = "a tuple is (body, status) or (body, status, headers); for an array of JSON return a list"
+TUPLE = "use (body, status), (body, status, headers), or a list"
+ADVISED = "has no JSON form: make it a dict, or its class a dataclass"
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("()", f"TypeError: a handler returned a tuple of (): {TUPLE}"),
-        ("('a',)", f"TypeError: a handler returned a tuple of (str): {TUPLE}"),
-        ("('a', 'b')", f"TypeError: a handler returned a tuple of (str, str): {TUPLE}"),
-        ("('a', True)", f"TypeError: a handler returned a tuple of (str, bool): {TUPLE}"),
-        ("('a', {'x': 'y'})", f"TypeError: a handler returned a tuple of (str, dict): {TUPLE}"),
-        ("(('a', 200), 200)", f"TypeError: a handler returned a tuple of (tuple, int): {TUPLE}"),
-        ("(1, 2, 3, 4, 5)", f"TypeError: a handler returned a tuple of (int, int, int, int, …): {TUPLE}"),
+        ("()", f"TypeError: a handler returned (): {TUPLE}"),
+        ("('a',)", f"TypeError: a handler returned (str): {TUPLE}"),
+        ("('a', 'b')", f"TypeError: a handler returned (str, str): {TUPLE}"),
+        ("('a', True)", f"TypeError: a handler returned (str, bool): {TUPLE}"),
+        ("('a', {'x': 'y'})", f"TypeError: a handler returned (str, dict): {TUPLE}"),
+        ("(('a', 200), 200)", f"TypeError: a handler returned (tuple, int): {TUPLE}"),
+        ("(1, 2, 3, 4, 5)", f"TypeError: a handler returned (int, int, int, int, …): {TUPLE}"),
         ("('a', 1)", "ValueError: 1 is no status of a response: use 200 to 999"),
         ("('a', 10 ** 30)", "ValueError: 9223372036854775807 is no status of a response: use 200 to 999"),
         (
@@ -130,15 +131,17 @@ TUPLE = "a tuple is (body, status) or (body, status, headers); for an array of J
             "('a', 200, 3)",
             "TypeError: header fields are a mapping or pairs of str and str, and this is of type int",
         ),
-        ("(object(), 200)", "TypeError: $: a value of type object has no JSON form"),
-        ("Response", "TypeError: $: a value of type type has no JSON form"),
+        ("(object(), 200)", f"TypeError: $: a value of type object {ADVISED}"),
+        ("Response", "TypeError: $: the class Response has no JSON form: call it, as in Response()"),
     ],
     ids=lambda value: value if value.startswith(("(", "Response")) else "",
 )
 def test_what_is_no_answer_is_a_500_and_the_log_says_what_was_returned(serve: Serve, value: str, words: str) -> None:
     server = start(serve, f"@app.get('/')\ndef handler():\n    return {value}")
     assert server.get("/").status == 500
-    assert server.stop().stderr.splitlines()[1:] == [words]
+    _, told, place, source = server.stop().stderr.splitlines()
+    assert (told, source) == (words, "      @app.get('/')")
+    assert place.endswith("app.py:4 in handler")
 
 
 def test_who_forgets_to_await_is_told(serve: Serve) -> None:
@@ -157,5 +160,8 @@ def test_who_forgets_to_await_is_told(serve: Serve) -> None:
         """,
     )
     assert server.get("/").status == 500
-    words = "TypeError: a handler returned something to be awaited, of type coroutine: await it, in an `async def`"
-    assert server.stop().stderr.splitlines()[1:] == [words]
+    _, told, place, _ = server.stop().stderr.splitlines()
+    assert told == (
+        "TypeError: a handler returned find(), which was not awaited: write `return await …`, in an `async def`"
+    )
+    assert place.endswith("app.py:11 in handler")

@@ -280,7 +280,7 @@ def start(folder: Path, *lines: str) -> Stopped:
 )
 def test_a_path_that_cannot_be_one_is_refused_by_file_and_line(tmp_path: Path, path: str, words: str) -> None:
     stopped = start(tmp_path, "@app.get('/fine')", "def fine(): ...", f"@app.get({path!r})", "def other(): ...")
-    said = f'cello: the path "{path}" {words}: other ({tmp_path / "app.py"}:7)\n'
+    said = f'cello: the path "{path}" {words}\n  {tmp_path / "app.py"}:7 in other\n      @app.get({path!r})\n'
     assert stopped == Stopped(3, "", said)
 
 
@@ -302,8 +302,9 @@ def test_a_path_that_cannot_be_one_is_refused_by_file_and_line(tmp_path: Path, p
 def test_a_constraint_that_cannot_be_one_is_refused_by_file_and_line(
     tmp_path: Path, constraints: str, words: str
 ) -> None:
-    stopped = start(tmp_path, f"@app.get('/{{id}}/{{n:int}}', constraints={constraints})", "def other(): ...")
-    assert stopped == Stopped(3, "", f"cello: {words}: other ({tmp_path / 'app.py'}:5)\n")
+    route = f"@app.get('/{{id}}/{{n:int}}', constraints={constraints})"
+    stopped = start(tmp_path, route, "def other(): ...")
+    assert stopped == Stopped(3, "", f"cello: {words}\n  {tmp_path / 'app.py'}:5 in other\n      {route}\n")
 
 
 @pytest.mark.parametrize(
@@ -323,8 +324,9 @@ def test_routes_that_answer_the_same_requests_are_refused_by_file_and_line(
     paths = [arguments.split("'")[1] for arguments in (first, second)]
     script = tmp_path / "app.py"
     words = (
-        f"PUT {paths[1]} has two handlers, since it answers what PUT {paths[0]} answers: "
-        f"one ({script}:5) and two ({script}:7)"
+        f"PUT {paths[1]} has two handlers, since it answers what PUT {paths[0]} answers: take one of them away, or "
+        f"give it another path or method\n  {script}:5 in one\n      @app.put({first})\n"
+        f"  {script}:7 in two\n      @app.put({second})"
     )
     assert stopped == Stopped(3, "", f"cello: {words}\n")
 
@@ -380,7 +382,7 @@ def test_methods_are_taken_in_either_case_and_each_once() -> None:
 def test_a_decorator_without_its_path_is_refused_at_once() -> None:
     def handler() -> None: ...
 
-    with pytest.raises(TypeError, match=r'is no path: a route is written with its path, as @app.get\("/users"\)'):
+    with pytest.raises(TypeError, match=r'is no path: a route is written with its path, as @app.get\("/handler"\)'):
         App().get(handler)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

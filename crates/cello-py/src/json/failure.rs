@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMapping, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMapping, PyString, PyType};
 
 use super::MAX_DEPTH;
 use super::scan::Scanner;
@@ -175,6 +175,15 @@ fn too_deep(steps: &[(Step, Bound<'_, PyAny>)]) -> String {
 
 /// The failure for a value whose type has no JSON form, with advice where there is some.
 pub(super) fn of_another_type<'py>(value: &Bound<'py, PyAny>) -> PyResult<Box<Failure<'py>>> {
+    if let Some(name) = not_awaited(value)? {
+        return Ok(Failure::of_type(format!("{name} was not awaited: write await before it, in an `async def`")));
+    }
+    if value.is_callable()
+        && let Some(name) = value.getattr_opt("__qualname__")?
+    {
+        let kind = if value.is_instance_of::<PyType>() { "class" } else { "function" };
+        return Ok(Failure::of_type(format!("the {kind} {name} has no JSON form: call it, as in {name}()")));
+    }
     let advice = if value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>() {
         ": decode it, or write it as Base64"
     } else if value.is_instance_of::<PyIterator>() {
@@ -182,10 +191,23 @@ pub(super) fn of_another_type<'py>(value: &Bound<'py, PyAny>) -> PyResult<Box<Fa
     } else if value.is_instance_of::<PyMapping>() {
         ": make it a dict"
     } else {
-        ""
+        ": make it a dict, or its class a dataclass"
     };
     let kind = value.get_type().fully_qualified_name()?;
     Ok(Failure::of_type(format!("a value of type {kind} has no JSON form{advice}")))
+}
+
+/// What somebody forgot to await, as its user knows it. A coroutine is closed, so that Python does not warn of it too.
+pub(crate) fn not_awaited(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let kind = value.get_type();
+    if !kind.hasattr("__await__")? {
+        return Ok(None);
+    }
+    if !value.hasattr("cr_code")? {
+        return Ok(Some(format!("a value of type {}", kind.fully_qualified_name()?)));
+    }
+    value.call_method0("close")?;
+    Ok(Some(format!("{}()", value.getattr("__qualname__")?)))
 }
 
 /// The failure for a key whose type has no JSON form.

@@ -15,6 +15,7 @@ use pyo3::types::PyBytes;
 
 pub(crate) use decode::decode;
 pub(crate) use encode::encode;
+pub(crate) use failure::not_awaited;
 
 /// How deep values may nest, in both directions.
 const MAX_DEPTH: usize = 128;

@@ -576,6 +576,12 @@ impl Request {
         Some((refusal.status.as_u16(), &refusal.detail, allow))
     }
 
+    /// The handler of its route, as it was registered; None of a request made by hand.
+    #[getter]
+    fn _endpoint(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.server.endpoint(py, &self.exchange)
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.later.get().map_or(Ok(()), |later| later.traverse(&visit))?;
         let Some(made) = self.made.get() else { return Ok(()) };

@@ -41,6 +41,13 @@ impl Server {
         }
     }
 
+    pub(super) fn endpoint(&self, py: Python<'_>, exchange: &Exchange) -> Option<Py<PyAny>> {
+        match self {
+            Self::Running(handlers) => Some(handlers.endpoint(py, exchange)),
+            Self::None(_) => None,
+        }
+    }
+
     /// The names of the parameters of a route's path.
     pub(super) fn names(&self, route: RouteId) -> &[Py<PyString>] {
         match self {

@@ -127,7 +127,13 @@ fn read_tuple(tuple: &Bound<'_, PyTuple>) -> PyResult<(Head, Payload)> {
     {
         return Err(other_tuple(tuple));
     }
-    let status = head::status(status.extract().unwrap_or(i64::MAX))?;
+    let status = match head::status(status.extract().unwrap_or(i64::MAX)) {
+        // An array without its brackets: `return 1, 2, 3`.
+        Err(_) if fields.as_ref().is_some_and(|fields| fields.is_instance_of::<PyInt>()) => {
+            return Err(other_tuple(tuple));
+        }
+        status => status?,
+    };
     let (mut head, body) = if head::is_bodiless(status) && value.is_none() {
         (Head::default(), Bytes::new().into())
     } else {
@@ -144,8 +150,7 @@ fn other_tuple(tuple: &Bound<'_, PyTuple>) -> PyErr {
         kinds.push("…".to_owned());
     }
     PyTypeError::new_err(format!(
-        "a handler returned a tuple of ({}): a tuple is (body, status) or (body, status, headers); for an array of JSON \
-         return a list",
+        "a handler returned ({}): use (body, status), (body, status, headers), or a list",
         kinds.join(", ")
     ))
 }
@@ -200,9 +205,10 @@ pub(super) fn stream_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
 
 /// An error about what JSON cannot have, with advice for what is returned by mistake.
 fn advised(value: &Bound<'_, PyAny>, error: PyErr) -> PyResult<PyErr> {
-    if !value.get_type().hasattr("__await__")? {
-        return Ok(error);
-    }
-    let words = "a handler returned something to be awaited, of type";
-    Ok(PyTypeError::new_err(format!("{words} {}: await it, in an `async def`", kind(value))))
+    Ok(match json::not_awaited(value)? {
+        None => error,
+        Some(name) => PyTypeError::new_err(format!(
+            "a handler returned {name}, which was not awaited: write `return await …`, in an `async def`"
+        )),
+    })
 }

@@ -9,11 +9,12 @@ import typing
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from cello._handler import where
+from cello._mistake import at
 from cello.dependencies import Dependency
 from cello.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
     "EMPTY",
@@ -23,6 +24,7 @@ __all__ = [
     "is_optional",
     "members",
     "returned",
+    "spelled",
     "split",
     "taken",
     "told",
@@ -30,6 +32,11 @@ __all__ = [
 ]
 
 EMPTY: Any = inspect.Parameter.empty
+
+#: Where names of annotations come from that are often not imported.
+_HOMES = ("cello", "cello.params", "typing", "datetime", "decimal", "uuid", "enum", "pathlib", "collections.abc")
+
+_BUILT_IN = ("bool", "bytes", "dict", "float", "int", "list", "str", "tuple")
 
 _NAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -109,6 +116,14 @@ def told(function: Any) -> str:
     if code is None:
         return where(function)
     return f"an object of {type(function).__qualname__} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def spelled(annotation: Any) -> str:
+    """A type as it is written in an annotation."""
+    if not isinstance(annotation, type) or get_args(annotation):
+        return repr(annotation)
+    module = "" if annotation.__module__ in ("builtins", "__main__") else f"{annotation.__module__}."
+    return f"{module}{annotation.__qualname__}"
 
 
 def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -203,12 +218,25 @@ def _resolved(
     try:
         return typing.get_type_hints(holder, names[0], names[1], include_extras=True)[name]
     except Exception as error:
-        text = annotation if isinstance(annotation, str) else repr(annotation)
-        if text.strip("'\"").rpartition(".")[2] == "Request":
+        text = (annotation if isinstance(annotation, str) else repr(annotation)).strip("'\"")
+        if text.rpartition(".")[2] == "Request":
             from cello._kernel import Request
 
             return Request  # imported for type checkers alone
-        raise StartError(
-            f"the annotation {text!r} of {name} in {told(function)}, {route}, cannot be resolved: {error}. "
-            "What it names has to be there when the application starts, outside of `if TYPE_CHECKING:` too"
-        ) from None
+        unknown: str | None = error.name if isinstance(error, NameError) else None
+        wrong = f"names {unknown}, which is not defined: {_advice(unknown, names)}" if unknown else f"is wrong: {error}"
+        raise StartError(f"{route}: the annotation {text!r} of {name} {wrong}{at(function)}") from None
+
+
+def _advice(name: str, spaces: Iterable[Mapping[str, Any]]) -> str:
+    """What is to be done about a name in an annotation that nothing has."""
+    from difflib import get_close_matches
+    from importlib import import_module
+
+    known = {known for space in spaces for known, value in space.items() if isinstance(value, type)}
+    if close := get_close_matches(name, [*known, *_BUILT_IN], 1):
+        return f"did you mean {close[0]}?"
+    for module in _HOMES:
+        if hasattr(import_module(module), name):
+            return f"write `from {module} import {name}` above"
+    return "define it or import it, outside of `if TYPE_CHECKING:`"

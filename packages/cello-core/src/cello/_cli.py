@@ -61,7 +61,13 @@ def load(target: str) -> App:
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
             raise StartError(f"there is no module {module_name!r} here: give MODULE:APP, such as app:app") from None
-        raise StartError(f"{module_name} could not be imported") from error
+        from cello._mistake import mistake
+        from cello._trace import from_user
+
+        words = mistake(error)
+        if words is not None:
+            raise StartError(words) from None
+        raise StartError(f"{module_name} could not be imported") from from_user(error)
     app = getattr(module, attribute, None)
     if isinstance(app, App):
         return app

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cello._around import innermost_app, layers_around, layers_of, layers_of_route
 from cello._fallback import with_fallbacks
-from cello._handler import is_async, where
+from cello._handler import is_async, short_name
 from cello._inject import Providers, inject
 from cello._kernel import _path_names
 from cello._layers import Target, chain
+from cello._mistake import at
 from cello._plan import Plan
 from cello.errors import StartError
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from cello.app import App
 
 __all__ = ["Composed", "compose"]
+
+#: Parameters as others write them, with what no URI has (RFC 3986 §2).
+_FOREIGN = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 class Composed(NamedTuple):
@@ -57,6 +62,10 @@ def compose(app: App, threads: Threads, tell: Callable[[Request, Any], Response]
 def _plan(placed: Placed, layers: Mapping[int, list[Layer]], threads: Threads) -> Plan:
     route, scopes = placed
     words = f"{route.method} {route.path}"
+    if found := _FOREIGN.search(route.path):
+        raise StartError(
+            f"the path of {words} has {found[0]}: a parameter is written {{{found[1]}}}{at(route.handler)}"
+        )
     app = innermost_app(scopes)
     target = _target(route, words, app, threads)
     around_it = [*layers_of_route(route), *layers_around(scopes, layers)]
@@ -64,8 +73,8 @@ def _plan(placed: Placed, layers: Mapping[int, list[Layer]], threads: Threads) -
     streams_body = options.get("stream") or False
     if streams_body and not is_async(route.handler):
         raise StartError(
-            f"the handler {where(route.handler)} of {words} is a def, which cannot wait for a body that is "
-            "streamed: make it an async def, or leave stream=True out"
+            f"the handler {short_name(route.handler)} of {words} is a def, which cannot wait for a body that is "
+            f"streamed: make it an async def, or leave stream=True out{at(route.handler)}"
         )
     called = chain(target, around_it, route.handler, words)
     return Plan(
@@ -95,8 +104,8 @@ def _target(route: Route, words: str, app: App, threads: Threads) -> Target:
         if is_async(handler) or isgeneratorfunction(handler) or isasyncgenfunction(handler):
             kind = "an async def" if is_async(handler) else "a generator, which is called piece by piece"
             raise StartError(
-                f"the handler {where(handler)} of {words} is {kind}: blocking=True is for a def that returns, so leave "
-                "it out, or make the handler one"
+                f"the handler {short_name(handler)} of {words} is {kind}: blocking=True is for a def that returns, so "
+                f"leave it out, or make the handler one{at(handler)}"
             )
         handler = threads.offloaded(handler)
     injected = inject(
@@ -119,7 +128,7 @@ def _constraints(route: Route) -> tuple[tuple[str, str], ...]:
         if not isinstance(constraint, Constraint):
             raise StartError(
                 f"{constraint!r} is no constraint for {name!r} of {route.method} {route.path}: "
-                f"use one of cello.routing, as IntConstraint(): {where(route.handler)}"
+                f"use one of cello.routing, as IntConstraint(){at(route.handler)}"
             )
     return tuple((name, constraint.spelling) for name, constraint in given.items())
 

@@ -154,6 +154,7 @@ def shaper(handler: Callable[..., Any], route: str) -> Callable[[Any], Any] | No
     Errors: StartError, as `reader()`.
     """
     from cello._annotation import EMPTY, returned, told
+    from cello._mistake import at
 
     annotation, config = config_of(returned(handler))
     if annotation is EMPTY or config is None:
@@ -161,7 +162,7 @@ def shaper(handler: Callable[..., Any], route: str) -> Callable[[Any], Any] | No
     try:
         return _shaper(annotation, config, told(handler))
     except StartError as error:
-        raise StartError(f"{route}: {told(handler)}: its return annotation: {error}") from None
+        raise StartError(f"{route}: what it says to return: {error}{at(handler)}") from None
 
 
 def _shaper(annotation: Any, config: DTOConfig, handler: str) -> Callable[[Any], Any]:

@@ -7,8 +7,9 @@ from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
 from cello._kernel import Response, _wants_page
+from cello._mistake import frame_of
 from cello._problem import printable, respond, sendable
-from cello._trace import Told, render, tell
+from cello._trace import Frame, Told, render, said, tell
 from cello.errors import HTTPError, MalformedJSON
 from cello.validation import ValidationError
 
@@ -55,7 +56,7 @@ def answerer(
     def answer_as_asked(request: Request, error: HTTPError) -> Response:
         told = log_failure(request, error) if error.status == 500 else None
         if _wants_page(request):
-            return _page(request, error, _said(error), told or _tell(error))
+            return _page(request, error, _said(error), told or _tell(request, error))
         return respond_with(request, error)
 
     return answer
@@ -74,14 +75,14 @@ def break_logger(is_over: Callable[[], bool]) -> Callable[[Request, BaseExceptio
         if isinstance(error, HTTPError) and error.status < 500 and request.disconnected():
             return
         words = "%s %s: the body broke off (request %s)\n%s"
-        _log.error(words, request.method, request.path, request.request_id, render(_tell(error)))
+        _log.error(words, request.method, request.path, request.request_id, render(_tell(request, error)))
 
     return log_break
 
 
 def log_failure(request: Request, error: BaseException) -> list[Told | str]:
     """Tells the log why a request failed."""
-    told = _tell(error)
+    told = _tell(request, error)
     _log.error("%s %s failed (request %s)\n%s", request.method, request.path, request.request_id, render(told))
     return told
 
@@ -121,15 +122,22 @@ def _said(error: HTTPError) -> str:
     return error.title if error.detail is None else error.detail
 
 
-def _tell(error: BaseException) -> list[Told | str]:
+def _tell(request: Request, error: BaseException) -> list[Told | str]:
+    """The exception as it is told. What no line of the user's raised is told of the handler: of what it returned."""
     try:
-        return tell(error)
+        told = tell(error)
+        last = told[-1]
+        if isinstance(last, Told) and not any(isinstance(step, Frame) for step in last.steps):
+            handler = frame_of(request._endpoint)
+            if handler is not None:
+                last.steps.append(handler)
+        return told
     except Exception:  # what is odd about an exception must not cost the client its answer
         return [Told(_words(error), [], [])]
 
 
 def _words(error: BaseException) -> str:
     try:
-        return f"{type(error).__name__}: {error}"
+        return said(error) or f"{type(error).__name__}: {error}"
     except Exception:
         return type(error).__name__

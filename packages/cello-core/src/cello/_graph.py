@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from cello._annotation import EMPTY, Taken, is_async_generator, is_generator, taken, told
-from cello._handler import is_async
+from cello._annotation import EMPTY, Taken, is_async_generator, is_generator, taken
+from cello._handler import is_async, short_name
+from cello._mistake import at
 from cello._providers import Cell, Shared
 from cello.dependencies import SCOPES, Dependency
 from cello.errors import StartError
@@ -158,7 +159,7 @@ class _Builder:
     ) -> Node | Cell | Constant:
         wanted = parameter.annotation if dependency.dependency is None else dependency.dependency
         if isinstance(wanted, str):
-            return self.providers.named(wanted, f"{self.route}: {_path(path)}")
+            return self.providers.named(wanted, self.route, path)
         if not callable(wanted):
             raise self.failure(path, f"{parameter.name}=Depends() says nothing: annotate the parameter with a class")
         if wanted in self.providers.overrides:
@@ -169,8 +170,9 @@ class _Builder:
                 override = wanted
             wanted = override
         if wanted in path:
+            circle = " → ".join(map(short_name, (*path[path.index(wanted) :], wanted)))
             raise self.failure(
-                (*path, wanted), "this goes round in a circle: something of it has to do without the others"
+                path, f"dependencies go round in a circle, {circle}: have one of them do without the next"
             )
         is_root = len(path) == 1
         if not is_root and SCOPES.index(dependency.scope) < SCOPES.index(node.scope):
@@ -207,11 +209,7 @@ class _Builder:
         return shared
 
     def failure(self, path: tuple[Callable[..., Any], ...], reason: str) -> StartError:
-        return StartError(f"{self.route}: {_path(path)}: {reason}")
-
-
-def _path(path: tuple[Callable[..., Any], ...]) -> str:
-    return " → ".join(map(told, path))
+        return StartError(f"{self.route}: {reason}{at(*path)}")
 
 
 def _dependency(parameter: Taken) -> Dependency | None:

@@ -8,7 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["is_async", "takes", "where"]
+__all__ = ["is_async", "name_of", "short_name", "takes", "where"]
+
+#: What looks longer is named by its kind.
+_CHARACTERS = 60
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -30,6 +33,22 @@ def takes(function: Callable[..., Any], count: int) -> bool:
     except TypeError:
         return False
     return True
+
+
+def short_name(function: Any) -> str:
+    """A function's name; of an object with `__call__` that of its class."""
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def name_of(value: object) -> str:
+    """What a value is called in a message: its kind and name, or what it looks like."""
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str):
+        return f"the {'class' if isinstance(value, type) else type(value).__name__} {name}"
+    shown = repr(value)
+    if shown.startswith("<") or len(shown) > _CHARACTERS:
+        return f"an object of {type(value).__qualname__}"
+    return shown
 
 
 def where(function: Callable[..., Any]) -> str:

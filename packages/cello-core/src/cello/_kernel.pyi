@@ -334,6 +334,9 @@ class Request:
     @property
     def _refusal(self) -> tuple[int, str, str | None] | None:
         """Why the kernel has no handler answer the request: status, detail, the methods allowed; None where it has."""
+    @property
+    def _endpoint(self) -> Callable[..., Any] | None:
+        """The handler of its route, as it was registered; None of a request made by hand."""
     def body_async(self) -> Awaitable[bytes]:
         """`body()`, to be awaited."""
     def text_async(self) -> Awaitable[str]:

@@ -61,6 +61,10 @@ def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any
     try:
         options = _options.resolve(command_line, arguments, os.environ)
     except OptionError as error:
+        if str(error).startswith("run("):
+            from cello._mistake import caller
+
+            error = OptionError(f"{error}{caller()}")
         fail(error, EXIT_USAGE)
 
     from cello import _serve
@@ -75,7 +79,9 @@ def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any
 
 def fail(error: BaseException, code: int) -> NoReturn:
     """Ends the process with an error's words, and with the trace of the user's error behind it."""
-    print(f"cello: {error}", file=sys.stderr)
+    from cello._mistake import show
+
+    show(str(error))
     if error.__cause__ is not None:
         from cello._trace import fold
 

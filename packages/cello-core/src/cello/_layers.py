@@ -10,7 +10,8 @@ from inspect import isroutine
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cello._handler import is_async, where
+from cello._handler import is_async, short_name
+from cello._mistake import at
 from cello._returned import responder, to_response, with_status
 from cello.errors import StartError
 
@@ -99,8 +100,9 @@ def _check(target: Target, enclosed: Sequence[Layer], endpoint: Callable[..., An
     for layer in enclosed:
         if layer.synchronous is not None and asynchronous is not None:
             raise StartError(
-                f"the middleware {where(layer.synchronous)} is a def, and what it calls next for {route} is "
-                f"asynchronous: {where(asynchronous)}; make the middleware an async def"
+                f"the middleware {short_name(layer.synchronous)} is a def, and what it calls next for {route} is "
+                "asynchronous: make it an async def, and await call_next(request) in it"
+                f"{at(layer.synchronous, asynchronous)}"
             )
         asynchronous = asynchronous or layer.asynchronous
 
@@ -155,15 +157,21 @@ def _converted(target: Target, is_async: bool) -> Call:
         return respond(handler(request) if takes_request else handler())
 
     if handler_is_async:
-        return await_handler
-    return call_in_task if is_async else call
+        return _named(await_handler)
+    return _named(call_in_task if is_async else call)
 
 
 def _lifted(inner: Call) -> Call:
     async def lifted(request: Request) -> Any:
         return inner(request)
 
-    return lifted
+    return _named(lifted)
+
+
+def _named(call: Call) -> Call:
+    """A layer, under the name by which middleware knows it: Python names it where nobody awaits what it gives."""
+    call.__qualname__ = "call_next"
+    return call
 
 
 def _caught(inner: Call, answers: Answers) -> Call:
@@ -176,7 +184,7 @@ def _caught(inner: Call, answers: Answers) -> Call:
                 raise
             return answers.answer(found, request, error)
 
-    return caught
+    return _named(caught)
 
 
 def _caught_async(inner: Call, answers: Answers) -> Call:
@@ -189,7 +197,7 @@ def _caught_async(inner: Call, answers: Answers) -> Call:
                 raise
             return await answers.answer_async(found, request, error)
 
-    return caught
+    return _named(caught)
 
 
 def _hooked(inner: Call, answers: Answers, before: Sequence[Hook], after: Sequence[Hook]) -> Call:
@@ -216,7 +224,7 @@ def _hooked(inner: Call, answers: Answers, before: Sequence[Hook], after: Sequen
                 response = to_response(returned)
         return response
 
-    return hooked
+    return _named(hooked)
 
 
 def _hooked_async(inner: Call, answers: Answers, before: Sequence[Hook], after: Sequence[Hook]) -> Call:
@@ -246,4 +254,4 @@ def _hooked_async(inner: Call, answers: Answers, before: Sequence[Hook], after: 
                 response = to_response(returned)
         return response
 
-    return hooked
+    return _named(hooked)

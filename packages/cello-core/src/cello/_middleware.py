@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from cello._handler import takes, where
+from cello._handler import name_of, takes
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def checked(middleware: object) -> Middleware:
             raise TypeError(f"{middleware.__name__} cannot be made without arguments: give an instance of it")
         made = middleware()
     if not callable(made):
-        raise TypeError(f"{made!r} is no middleware: it is a function (request, call_next), or has such a __call__")
+        raise TypeError(f"{name_of(made)} is no middleware: it is a function (request, call_next)")
     if not takes(made, 2):
-        raise TypeError(f"{where(made)} is no middleware: it is to take (request, call_next)")
+        raise TypeError(f"{name_of(made)} is no middleware: it is to take (request, call_next)")
     return cast("Middleware", made)
 
 

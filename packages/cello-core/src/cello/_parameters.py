@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from cello._annotation import EMPTY, Taken, is_optional, members, split
+from cello._annotation import EMPTY, Taken, is_optional, members, spelled, split
 from cello._constraint import lengths, without_lengths
 from cello._dto import config_of
 from cello._graph import Leaf
@@ -67,9 +67,12 @@ class Parameters:
                 return None
             if is_root and parameter.is_first and parameter.is_positional:
                 return _SUBJECT
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, self._path_names, 1)
+            advice = "annotate it, have the path name it, or make it a dependency with Depends()"
             raise StartError(
-                f"it wants {name}, which nothing provides: annotate it, have the path name it, "
-                "or make it a dependency with Depends()"
+                f"it wants {name}, which nothing provides: {f'did you mean {close[0]}?' if close else advice}"
             )
         if FormData in members(annotation):
             return self._of_form(methodcaller("form"))
@@ -100,7 +103,7 @@ class Parameters:
         if several is None:
             convert = from_text(annotation) or scalar(annotation)
             if convert is None:
-                raise StartError(f"{parameter.name} is {annotation!r}, which no text can be made into")
+                raise StartError(f"{parameter.name} is {spelled(annotation)}, which no text can be made into")
             read = of_one(
                 mark._place,
                 name,
@@ -112,11 +115,13 @@ class Parameters:
             )
         else:
             if isinstance(mark, Path):
-                raise StartError(f"{parameter.name} is {annotation!r}, and a parameter of the path is a single value")
+                raise StartError(
+                    f"{parameter.name} is {spelled(annotation)}, and a parameter of the path is a single value"
+                )
             element, gather = several
             convert = from_text(element) or scalar(element)
             if convert is None:
-                raise StartError(f"{parameter.name} is {annotation!r}, whose elements no text can be made into")
+                raise StartError(f"{parameter.name} is {spelled(annotation)}, whose elements no text can be made into")
             read = of_list(
                 mark._place,
                 name,
@@ -185,8 +190,8 @@ def _guess(annotation: Any, metadata: tuple[Any, ...], name: str) -> Parameter:
     if from_text(several[0] if several else annotation) or (several is None and scalar(annotation)):
         return Query()
     raise StartError(
-        f"{name} is {annotation!r}, which says nothing about where it comes from: use a type of the reference, "
-        "a mark as Annotated[…, Body()], or a dependency"
+        f"{name} is to be {spelled(annotation)}, which nothing in a request can be: annotate it with int, str, a "
+        "dataclass or another type of data, or give it a default of Depends(…) that makes one"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from cello._handler import where
+from cello._mistake import at
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def refused(error: RouteError, plans: Sequence[Plan]) -> StartError:
     words, index, other = cast("tuple[str, int, int | None]", error.args)
     plan = plans[index]
     if other is None:
-        return StartError(f"{words}: {where(plan.endpoint)}")
+        return StartError(f"{words}{at(plan.endpoint)}")
     first = plans[other]
     same = "" if first.path == plan.path else f", since it answers what {first.method} {first.path} answers"
     return StartError(
-        f"{plan.method} {plan.path} has two handlers{same}: {where(first.endpoint)} and {where(plan.endpoint)}"
+        f"{plan.method} {plan.path} has two handlers{same}: take one of them away, or give it another path or method"
+        f"{at(first.endpoint, plan.endpoint)}"
     )

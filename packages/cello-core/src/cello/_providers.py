@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from cello._annotation import is_async_generator, is_generator, told
 from cello._handler import is_async
 from cello._lifetime import end, end_all_async, end_async, no_yield
+from cello._mistake import at
 from cello.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cello._lifetime import End
 
@@ -62,7 +63,7 @@ class Providers:
         self.overrides: Mapping[Callable[..., Any] | str, Any] = {} if overrides is None else overrides
         #: In the order in which they are made.
         self._shared: dict[Any, Shared] = {}
-        self._named: dict[str, tuple[Cell, str]] = {}
+        self._named: dict[str, tuple[Cell, str, Sequence[Callable[..., Any]]]] = {}
         self._ends: list[End] = []
 
     def register(self, name: str, value: Any) -> None:
@@ -71,14 +72,14 @@ class Providers:
         if name in self._named and name not in self.overrides:
             self._named[name][0].value = value
 
-    def named(self, name: str, path: str) -> Cell:
-        """The cell of a singleton; `path` tells who asks for it.
+    def named(self, name: str, route: str, path: Sequence[Callable[..., Any]]) -> Cell:
+        """The cell of a singleton; `route` and the `path` of functions tell who asks for it.
 
         A start-up function may register it, so that only `open()` knows whether it is missing.
         """
         if name not in self._named:
             cell = Cell(f"the singleton {name!r}")
-            self._named[name] = (cell, path)
+            self._named[name] = (cell, route, path)
             self._fill(name, cell)
         return self._named[name][0]
 
@@ -95,13 +96,13 @@ class Providers:
 
         Errors: StartError for a name that nobody registered, and where a dependency fails.
         """
-        for name, (cell, path) in self._named.items():
+        for name, (cell, route, path) in self._named.items():
             if not self._fill(name, cell):
                 from difflib import get_close_matches
 
                 close = get_close_matches(name, self.singletons, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f'app.register_singleton("{name}", …) provides it'
-                raise StartError(f"nothing has the name {name!r}, which is asked for by {path}: {hint}")
+                raise StartError(f"{route}: nothing has the name {name!r}, which is asked for: {hint}{at(*path)}")
         for shared in self._shared.values():
             try:
                 await self._make(shared)

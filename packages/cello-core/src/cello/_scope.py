@@ -5,8 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, overload
 
+from cello._handler import name_of
 from cello._hooks import hook
 from cello._methods import method_names
+from cello._mistake import watch
 from cello._path import join
 from cello._route import Placed, Route
 from cello._route_options import check, merge, within
@@ -32,9 +34,12 @@ class Scope:
     """Routes, blueprints, and what stands around the handlers of all of them."""
 
     def __init__(self) -> None:
+        watch()
         self._routes: list[Route] = []
         #: Blueprints and applications, each with its prefix.
         self._children: list[tuple[str, Scope]] = []
+        #: Whether it is in another.
+        self._is_adopted = False
         self._middleware: list[Standing] = []
         self._answers: dict[type[Exception] | int, Answer] = {}
         self._before: list[Hook] = []
@@ -78,14 +83,18 @@ class Scope:
         be called; ValueError for methods that cannot be. Anything wrong with the path is told at start.
         """
         if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a decorator without parentheses
-            raise TypeError(f'{path!r} is no path: a route is written with its path, as @app.get("/users")')
+            name = getattr(path, "__name__", "users")
+            raise TypeError(f'{name_of(path)} is no path: a route is written with its path, as @app.get("/{name}")')
         self._check_path(path)
         names = method_names(methods)
         check(options, f"the route {path}")
 
         def register[Function: Callable[..., Any]](handler: Function) -> Function:
             if not callable(handler):
-                raise TypeError(f"{handler!r} is no handler of {path}: a handler is a function")
+                advice = (
+                    "have the decorator below it return the function" if handler is None else "a handler is a function"
+                )
+                raise TypeError(f"{name_of(handler)} is no handler of {path}: {advice}")
             self._routes.extend(Route(name, path, handler, options) for name in names)
             return handler
 
@@ -192,6 +201,7 @@ class Scope:
         if child is self or self in child._descendants():
             raise ValueError(f"{child._words} is around {self._words}: it cannot be in it, too")
         self._children.append((prefix, child))
+        child._is_adopted = True
 
     def _descendants(self) -> Iterator[Scope]:
         for _, child in self._children:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import signal
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cello._kernel import BindError, Listener
+from cello._port import holder
 from cello._serving import Serving
+from cello._unawaited import telling
 from cello.errors import StartError
 from cello.loop import EventLoop
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from cello.app import App
 
 __all__ = ["serve"]
+
+_log = logging.getLogger("cello")
 
 #: How long requests may go on after the stop, in seconds.
 SHUTDOWN_TIMEOUT_S = 30.0
@@ -35,16 +41,26 @@ def serve(app: App, options: Options) -> None:
     try:
         listener = Listener.bind(options.host, options.port)
     except BindError as error:
-        raise StartError(str(error)) from None
+        raise StartError(f"{error}{holder(options.port) if 'is in use' in str(error) else ''}") from None
     _raise_descriptor_limit()
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, EventLoop)
         serving.prepare(loop)
+        if options.debug:
+            _hint(app)
         try:
-            runner.run(_live(serving, listener, loop))
+            with telling() if options.debug else nullcontext():
+                runner.run(_live(serving, listener, loop))
         finally:
             serving.end()  # and now the runner cancels what is left
+
+
+def _hint(app: App) -> None:
+    from cello._hints import hints
+
+    for words in hints(app):
+        _log.warning("%s", words)
 
 
 async def _live(serving: Serving, listener: Listener, loop: EventLoop) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from cello._handler import is_async, where
+from cello._handler import is_async
+from cello._mistake import at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +34,9 @@ class SlowSteps:
         self._named.add(route)
         plan = self._plans[route]
         advice = (
-            "await what it waits for, and give what it computes to asyncio.to_thread()"
+            "await what it waits for, or give it to asyncio.to_thread()"
             if is_async(plan.endpoint)
-            else "say blocking=True on its route, or make it an async def that awaits"
+            else "set blocking=True, or make it an async def that awaits"
         )
-        words = "%s %s kept everybody waiting for %.2f s: %s. To mend that, %s. This is said once."
-        _log.warning(words, plan.method, plan.path, took_s, where(plan.endpoint), advice)
+        words = "%s %s kept everybody waiting for %.2f s: %s%s"
+        _log.warning(words, plan.method, plan.path, took_s, advice, at(plan.endpoint))

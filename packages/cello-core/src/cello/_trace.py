@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import sysconfig
 import textwrap
 import traceback
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Frame", "Told", "fold", "render", "tell"]
+__all__ = ["Frame", "Told", "fold", "from_user", "is_library", "is_ours", "render", "said", "tell"]
 
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple({f"{_PATHS[key]}{os.sep}" for key in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS = f"{os.path.dirname(os.path.abspath(__file__))}{os.sep}"
+
+_ARGUMENT = re.compile(r"'(\w+)' object is not an instance of '(\w+)'")
+_PARAMETER = re.compile(r"while processing '(\w+)'")
 
 #: How many of a chain's exceptions, of a group's members and of a user's frames are told, from either end.
 _CAUSES = 10
@@ -60,6 +64,14 @@ def fold(error: BaseException) -> str:
     return render(tell(error))
 
 
+def from_user(error: Exception) -> Exception:
+    """The exception, told from the first of the user's frames on: what led to them is the import of a module."""
+    trace = error.__traceback__
+    while trace is not None and is_library(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
 def tell(error: BaseException, depth: int = 0) -> list[Told | str]:
     """An exception, after its causes."""
     chain: dict[int, BaseException] = {}
@@ -76,13 +88,32 @@ def tell(error: BaseException, depth: int = 0) -> list[Told | str]:
     return told
 
 
+def said(error: BaseException) -> str | None:
+    """What an exception says where that is what newcomers meet, with what is to be done; None of another."""
+    words = str(error)
+    advised: str | None = None
+    if isinstance(error, NameError) and error.name == "request":
+        advised = f"{words}: have the function take it, as in `def handler(request):`"
+    elif isinstance(error, TypeError | AttributeError) and "'coroutine' object " in words:
+        advised = f"{words}: write await before the call that gave it"
+    elif isinstance(error, TypeError) and "unexpected keyword argument" in words:
+        from cello._mistake import called
+
+        advised = called(words, {})
+    elif isinstance(error, TypeError) and (found := _ARGUMENT.fullmatch(words)):
+        # What a native function says, which has the name of the parameter in a note.
+        note = _PARAMETER.fullmatch("".join(getattr(error, "__notes__", ())))
+        advised = f"{note[1]} is to be {found[2]}, not {found[1]}" if note else None
+    return None if advised is None else f"{type(error).__name__}: {advised}"
+
+
 def render(told: list[Told | str]) -> str:
     """What was told, as text."""
     return "\nwhich led to\n".join(link if isinstance(link, str) else _render_one(link) for link in told)
 
 
 def _tell_one(error: BaseException, depth: int) -> Told:
-    words = "".join(traceback.format_exception_only(error)).rstrip()
+    words = said(error) or "".join(traceback.format_exception_only(error)).rstrip()
     steps = _steps(error)
     members: list[tuple[str, list[Told | str]]] = []
     if isinstance(error, BaseExceptionGroup):
@@ -99,7 +130,7 @@ def _steps(error: BaseException) -> list[Frame | str]:
     folded: list[str] = []
     for frame, line in traceback.walk_tb(error.__traceback__):
         code = frame.f_code
-        if _is_library(code.co_filename):
+        if is_library(code.co_filename):
             folded.append(_library(code.co_filename))
             continue
         steps += _count(folded)
@@ -125,13 +156,19 @@ def _render_one(told: Told) -> str:
     return "\n".join(lines)
 
 
-def _is_library(path: str) -> bool:
-    return path.startswith(_LIBRARIES) or path.startswith(_OURS) or path.startswith("<frozen")
+def is_library(path: str) -> bool:
+    """Whether a file is none of the user's."""
+    return path.startswith(_LIBRARIES) or is_ours(path) or path.startswith("<frozen")
+
+
+def is_ours(path: str) -> bool:
+    """Whether a file is the framework's."""
+    return path.startswith(_OURS)
 
 
 def _library(path: str) -> str:
     """The package or module that a library's file belongs to."""
-    if path.startswith(_OURS):
+    if is_ours(path):
         return "cello"
     longest = max((prefix for prefix in _LIBRARIES if path.startswith(prefix)), key=len, default="")
     return path[len(longest) :].split(os.sep)[0].removesuffix(".py")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cello._hints import note
 from cello._path import checked_prefix
 from cello._route_options import check_defaults
 from cello._scope import Scope
@@ -35,6 +36,7 @@ class Blueprint(Scope):
         **defaults: Unpack[RouteDefaults],
     ) -> None:
         super().__init__()
+        note(self)
         if isinstance(prefix, str) and prefix and not prefix.startswith("/"):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
             if name is not None:
                 raise TypeError(f'a blueprint has two names, {prefix!r} and {name!r}: a prefix starts with "/"')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from cello._handler import name_of
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -21,7 +23,8 @@ class Dependency:
         self, dependency: Callable[..., Any] | str | None = None, *, scope: Scope = "request", use_cache: bool = True
     ) -> None:
         if dependency is not None and not callable(dependency) and not isinstance(dependency, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"{dependency!r} is no dependency: give a function, a class, or the name of a singleton")
+            given = f"{name_of(dependency)} is no dependency: give a function, a class, or the name of a singleton"
+            raise TypeError(f"{given}, and do not call it")
         if scope not in SCOPES:
             raise ValueError(f"there is no scope {scope!r}: use one of {', '.join(SCOPES)}")
         if scope == "app" and not use_cache:
