@@ -51,6 +51,11 @@ impl Params {
             .iter()
             .map(move |&(start, end)| matcher::decoded(path.get(start as usize..end as usize).unwrap_or_default()))
     }
+
+    /// Where in the path the value of the last begins: of a catch-all the rest of the path.
+    pub fn last_start(&self) -> Option<usize> {
+        self.spans.last().map(|&(start, _)| start as usize)
+    }
 }
 
 /// A route that answers the same requests as one before it, whose number this is.
@@ -66,13 +71,13 @@ impl fmt::Display for RouteConflict {
 impl std::error::Error for RouteConflict {}
 
 impl Router {
-    /// Adds a route and returns its number.
+    /// Adds a route and returns its number. Without a method it answers every one that no other of its pattern does.
     ///
     /// # Errors
     /// A method that the same pattern has already: patterns are the same whatever their parameters are named.
-    pub fn add(&mut self, method: Method, pattern: Pattern) -> Result<RouteId, RouteConflict> {
+    pub fn add(&mut self, method: impl Into<Option<Method>>, pattern: Pattern) -> Result<RouteId, RouteConflict> {
         let has_slash = pattern.has_slash;
-        self.root.leaf(pattern).add(method, has_slash, self.len).map_err(RouteConflict)?;
+        self.root.leaf(pattern).add(method.into(), has_slash, self.len).map_err(RouteConflict)?;
         self.len += 1;
         Ok(self.len - 1)
     }
@@ -122,7 +127,7 @@ mod tests {
     }
 
     fn add(router: &mut Router, method: &str, path: &str) -> Result<RouteId, RouteConflict> {
-        router.add(method.parse().expect("a method"), Pattern::parse(path).expect("a path"))
+        router.add(method.parse::<Method>().expect("a method"), Pattern::parse(path).expect("a path"))
     }
 
     /// The route of a request, and the values of its parameters.
@@ -217,6 +222,20 @@ mod tests {
         for path in ["/b/c", "*", ""] {
             assert!(matches!(router.find(&Method::GET, path), Found::Nothing));
         }
+    }
+
+    #[test]
+    fn a_route_without_a_method_answers_what_no_other_of_its_pattern_does() {
+        let mut router = router(&[("GET", "/a"), ("POST", "/a/"), ("GET", "/a/own")]);
+        let mut add_any = |path: &str| router.add(None, Pattern::parse(path).expect("a path"));
+        assert_eq!((add_any("/a"), add_any("/a/{*rest}"), add_any("/a")), (Ok(3), Ok(4), Err(RouteConflict(3))));
+        let unusual: Method = "PROPFIND".parse().expect("a method");
+        assert_eq!((get(&router, "/a"), route(&router, Method::HEAD, "/a")), (found(0, &[]), found(0, &[])));
+        let posted = |path: &str| route(&router, Method::POST, path);
+        assert_eq!((posted("/a"), posted("/a/")), (found(3, &[]), found(1, &[])));
+        assert_eq!(route(&router, unusual.clone(), "/a/"), found(3, &[]));
+        assert_eq!((get(&router, "/a/own"), route(&router, unusual, "/a/own")), (found(2, &[]), found(4, &["own"])));
+        assert_eq!(route(&router, Method::OPTIONS, "/a/x/y"), found(4, &["x/y"]));
     }
 
     #[test]

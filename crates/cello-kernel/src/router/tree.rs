@@ -38,14 +38,15 @@ pub(super) struct Leaf {
 }
 
 struct Entry {
-    method: Method,
+    /// None of a route that answers every method.
+    method: Option<Method>,
     has_slash: bool,
     route: RouteId,
 }
 
 impl Leaf {
     /// Adds a route, or returns the one that has its place.
-    pub(super) fn add(&mut self, method: Method, has_slash: bool, route: RouteId) -> Result<(), RouteId> {
+    pub(super) fn add(&mut self, method: Option<Method>, has_slash: bool, route: RouteId) -> Result<(), RouteId> {
         if let Some(taken) = self.entries.iter().find(|entry| entry.method == method && entry.has_slash == has_slash) {
             return Err(taken.route);
         }
@@ -54,20 +55,25 @@ impl Leaf {
     }
 
     /// The route of a method: one written with a slash at the end, or without, as the path has it, or else the other.
-    /// HEAD is answered by a GET route that has no HEAD beside it.
+    /// HEAD is answered by a GET route that has no HEAD beside it, and what none of them answers by one for every method.
     pub(super) fn route(&self, method: &Method, has_slash: bool) -> Option<RouteId> {
-        let of = |wanted: &Method, has_slash: bool| {
+        let of = |wanted: Option<&Method>, has_slash: bool| {
             let mut entries = self.entries.iter();
-            entries.find(|entry| entry.has_slash == has_slash && entry.method == *wanted).map(|entry| entry.route)
+            entries
+                .find(|entry| entry.has_slash == has_slash && entry.method.as_ref() == wanted)
+                .map(|entry| entry.route)
         };
         let of = |has_slash| {
-            of(method, has_slash).or_else(|| (*method == Method::HEAD).then(|| of(&Method::GET, has_slash)).flatten())
+            of(Some(method), has_slash)
+                .or_else(|| (*method == Method::HEAD).then(|| of(Some(&Method::GET), has_slash)).flatten())
+                .or_else(|| of(None, has_slash))
         };
         of(has_slash).or_else(|| of(!has_slash))
     }
 
+    /// The methods of its routes, but of those that answer every one.
     pub(super) fn methods(&self) -> impl Iterator<Item = &Method> {
-        self.entries.iter().map(|entry| &entry.method)
+        self.entries.iter().filter_map(|entry| entry.method.as_ref())
     }
 }
 
