@@ -14,7 +14,7 @@ use http::StatusCode;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use tokio::sync::oneshot;
 
 use crate::event_loop::errors::ends_process;
@@ -65,6 +65,8 @@ pub(crate) struct Handlers {
     /// `ContextVar.set` of the current request, where anybody asks for that.
     pub(crate) set_current: Option<Py<PyAny>>,
     pub(crate) hooks: Hooks,
+    /// Host and port that are listened on; None where nothing listens.
+    pub(crate) address: Option<Py<PyTuple>>,
     pub(crate) tasks: Tasks,
     pub(crate) waits: Waits,
 }
@@ -295,7 +297,7 @@ impl Handlers {
             )));
         }
         match into_response(value)? {
-            Returned::Stream { head, iterator } if request.is_head() => {
+            Returned::Stream { head, iterator, .. } if request.is_head() => {
                 stream::head_alone(head, iterator.bind(value.py())).map(Returned::Whole)
             }
             returned => Ok(returned),
@@ -385,8 +387,8 @@ impl Handlers {
                 self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), &context)
             }
             Returned::Whole(answer) => Ok(Called::Answered(answer)),
-            Returned::Stream { head, iterator } => {
-                let stream = Stream::new(self.clone(), ticket, head, iterator.into_bound(py))?;
+            Returned::Stream { head, iterator, tells_type } => {
+                let stream = Stream::new(self.clone(), ticket, head, iterator.into_bound(py), tells_type)?;
                 let request = request.clone().unbind();
                 self.run(py, Run::of_stream(self.clone(), request, ticket, stream), &context)
             }
@@ -411,6 +413,7 @@ impl Handlers {
     fn abandon(&self, py: Python<'_>, ticket: u64, reason: Abandonment) {
         let running = self.tasks.lock().get(&ticket).map(|running| running.clone_ref(py));
         let Some(Running { task, run }) = running else { return };
+        run.get().request().note_given_up();
         let plan = self.plan(run.get().request().exchange());
         let is_kept = reason == Abandonment::ClientLeft && !plan.is_cancelled_on_disconnect;
         if run.get().is_ending() || is_kept {
@@ -442,6 +445,7 @@ impl Handlers {
     pub(crate) fn forget(&self, py: Python<'_>, ticket: u64, request: &Request) {
         let running = self.tasks.take(ticket);
         drop(running);
+        request.note_over();
         request.exchange().close_body();
         self.waits.end(py, ticket);
     }

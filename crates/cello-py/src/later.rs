@@ -14,6 +14,10 @@ use crate::dispatch::{Handlers, Job};
 #[derive(Default)]
 pub(crate) struct Later {
     has_any: AtomicBool,
+    /// Somebody waits for the end of the answer, though nothing may be left to be called.
+    is_followed: AtomicBool,
+    /// There will be no answer, or nobody takes it.
+    is_given_up: AtomicBool,
     lists: Mutex<Lists>,
     /// Of the answer, once it is on its way and somebody is to know of its end.
     sent: Mutex<Option<Arc<AtomicBool>>>,
@@ -43,6 +47,25 @@ impl Later {
         self.has_any.load(Relaxed)
     }
 
+    pub(crate) fn follow(&self) {
+        self.is_followed.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_followed(&self) -> bool {
+        self.is_followed.load(Relaxed)
+    }
+
+    pub(crate) fn give_up(&self) {
+        self.is_given_up.store(true, Relaxed);
+    }
+
+    /// The request's task is over: what it has not answered it will not answer.
+    pub(crate) fn finish(&self) {
+        if self.lock_sent().is_none() {
+            self.give_up();
+        }
+    }
+
     /// What was given since it was last asked for.
     pub(crate) fn take(&self) -> Lists {
         self.has_any.store(false, Relaxed);
@@ -52,7 +75,7 @@ impl Later {
     /// The answer, which is known to be sent once the connection has taken the last of it.
     pub(crate) fn watch(&self, answer: Answer, handlers: &Arc<Handlers>, ticket: u64) -> Answer {
         let is_sent = Arc::new(AtomicBool::new(false));
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(is_sent.clone());
+        *self.lock_sent() = Some(is_sent.clone());
         let handlers = handlers.clone();
         let body = answer.body.then(move || {
             is_sent.store(true, Relaxed);
@@ -61,10 +84,16 @@ impl Later {
         Answer { body, ..answer }
     }
 
-    /// Whether nothing of the answer is still on its way.
+    /// Whether nothing of the answer is still on its way, nor will be if it is followed.
     pub(crate) fn is_sent(&self) -> bool {
-        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.as_ref().is_none_or(|is_sent| is_sent.load(Relaxed))
+        if self.is_given_up.load(Relaxed) {
+            return true;
+        }
+        self.lock_sent().as_ref().map_or(!self.is_followed(), |is_sent| is_sent.load(Relaxed))
+    }
+
+    fn lock_sent(&self) -> MutexGuard<'_, Option<Arc<AtomicBool>>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Lists> {

@@ -48,11 +48,11 @@ mod _kernel {
     #[pymodule_export]
     use crate::request::{Headers, Query, Request, TrustedProxies};
     #[pymodule_export]
-    use crate::response::_to_response;
-    #[pymodule_export]
     use crate::response::Response;
     #[pymodule_export]
     use crate::response::headers::ResponseHeaders;
+    #[pymodule_export]
+    use crate::response::{_raw_response, _to_response};
     #[pymodule_export]
     use crate::server::{_path_names, BindError, Listener, RouteError, Server};
 

@@ -142,7 +142,7 @@ impl Run {
     fn deliver(&self, answer: Answer) {
         let request = self.request.get();
         let answer =
-            if request.has_later() { request.later().watch(answer, &self.handlers, self.ticket) } else { answer };
+            if request.is_followed() { request.later().watch(answer, &self.handlers, self.ticket) } else { answer };
         let mut reply = self.lock_reply();
         match std::mem::replace(&mut *reply, Reply::Sent) {
             Reply::Starting => *reply = Reply::Answered(answer),
@@ -264,9 +264,10 @@ impl Run {
                 self.deliver(answer);
                 Ok(None)
             }
-            Returned::Stream { head, iterator } => {
+            Returned::Stream { head, iterator, tells_type } => {
                 let py = returned.py();
-                let stream = Stream::new(self.handlers.clone(), self.ticket, head, iterator.into_bound(py))?;
+                let iterator = iterator.into_bound(py);
+                let stream = Stream::new(self.handlers.clone(), self.ticket, head, iterator, tells_type)?;
                 *self.lock_stream() = Some(Box::new(stream));
                 self.is_streaming.store(true, Relaxed);
                 self.step_stream(py, None)

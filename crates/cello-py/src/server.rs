@@ -59,6 +59,7 @@ impl Listener {
 /// One route, as cello-core has settled it.
 #[derive(FromPyObject)]
 struct Route {
+    /// "*" of a route that answers every method.
     method: String,
     path: String,
     handler: Py<PyAny>,
@@ -171,8 +172,10 @@ fn add_route(
         pattern.constrain(name, constraint).map_err(malformed)?;
     }
     let names = pattern.names().iter().map(|name| PyString::intern(py, name).unbind()).collect();
-    let method = route.method.parse();
-    let method = method.map_err(|_| refused(format!("{:?} is no HTTP method", route.method), None))?;
+    let method = match route.method.as_str() {
+        "*" => None,
+        name => Some(name.parse().map_err(|_| refused(format!("{name:?} is no HTTP method"), None))?),
+    };
     router.add(method, pattern).map_err(|conflict| refused(conflict.to_string(), Some(conflict.0)))?;
     Ok(names)
 }
@@ -301,6 +304,13 @@ impl Server {
                 (Executor::Guest(lodging.guest.clone()), lodging.shared.clone(), Some(lodging))
             }
         };
+        let address = match &socket {
+            Some(socket) => {
+                let address = socket.address();
+                Some((address.ip().to_string(), address.port()).into_pyobject(py)?.unbind())
+            }
+            None => None,
+        };
         let handlers = Arc::new(Handlers {
             shared,
             plans,
@@ -310,6 +320,7 @@ impl Server {
             contexts: Contexts::new(py)?,
             set_current,
             hooks,
+            address,
             tasks: Tasks::default(),
             waits: Waits::default(),
         });

@@ -79,7 +79,8 @@ pub(crate) enum Progress<'py> {
 }
 
 impl Stream {
-    /// Takes the iterator that a handler returned, and the head that goes before its pieces.
+    /// Takes the iterator that a handler returned, and the head that goes before its pieces; they tell its content type
+    /// where it does not, if they are to.
     ///
     /// # Errors
     /// What asking for `__anext__` raises.
@@ -88,10 +89,11 @@ impl Stream {
         ticket: u64,
         mut head: Answer,
         iterator: Bound<'_, PyAny>,
+        tells_type: bool,
     ) -> PyResult<Self> {
         let is_async = iterator.hasattr(intern!(iterator.py(), "__anext__"))?;
         let is_typed = head.fields.as_ref().is_some_and(|fields| fields.contains_key(CONTENT_TYPE));
-        let lacks_content_type = head.content_type.is_none() && !is_typed;
+        let lacks_content_type = tells_type && head.content_type.is_none() && !is_typed;
         let (flow, outlet): (_, Outlet) = Outflow::new(handlers.clone(), ticket);
         head.body = Content::Pulled(Box::new(outlet));
         Ok(Self {

@@ -1,6 +1,7 @@
 //! The request as a handler sees it: native, each part becoming a Python object when it is touched.
 
 mod accept;
+mod asgi;
 mod by_hand;
 mod headers;
 mod numbers;
@@ -81,6 +82,25 @@ impl Request {
     /// Whether there is anything to be done then.
     pub(crate) fn has_later(&self) -> bool {
         self.later.get().is_some_and(|later| later.has_any())
+    }
+
+    /// Whether anybody is to know of the end of the answer.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.later.get().is_some_and(|later| later.has_any() || later.is_followed())
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn note_given_up(&self) {
+        if let Some(later) = self.later.get() {
+            later.give_up();
+        }
+    }
+
+    /// Its task has taken its last step.
+    pub(crate) fn note_over(&self) {
+        if let Some(later) = self.later.get() {
+            later.finish();
+        }
     }
 
     pub(crate) fn form(&self) -> &OnceLock<Py<FormData>> {
@@ -561,6 +581,20 @@ impl Request {
     fn _take_later(&self) -> (Vec<Py<PyAny>>, Vec<Py<PyAny>>) {
         let Lists { endings, background } = self.later().take();
         (endings, background)
+    }
+
+    /// Have `_sent` wait for an answer that is not on its way yet, and whether or not anything is left to be done then.
+    fn _follow(&self) {
+        self.later().follow();
+    }
+
+    /// What ASGI's `scope` says of the request: all that is the same for every application it is mounted in.
+    ///
+    /// Shape: with `is_under` the path of its route ends with a catch-all, and what is before that is the `root_path`;
+    /// else all of the path is.
+    /// Source: ASGI HTTP 2.3.
+    fn _asgi_scope<'py>(&self, py: Python<'py>, is_under: bool) -> PyResult<Bound<'py, PyDict>> {
+        asgi::scope(py, self, is_under)
     }
 
     /// To be awaited until the answer was sent, or given up.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cello_kernel::{Exchange, Origin, RouteId};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyString, PyTuple};
 
 use super::{Request, TrustedProxies};
 use crate::dispatch::Handlers;
@@ -53,6 +53,14 @@ impl Server {
         match self {
             Self::Running(handlers) => handlers.names(route),
             Self::None(_) => &[],
+        }
+    }
+
+    /// Host and port that are listened on; None where nothing listens.
+    pub(super) fn address<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+        match self {
+            Self::Running(handlers) => handlers.address.as_ref().map(|address| address.bind(py).clone()),
+            Self::None(_) => None,
         }
     }
 

@@ -69,7 +69,7 @@ pub(super) fn field_value(name: &str, value: &str) -> PyResult<HeaderValue> {
     HeaderValue::from_bytes(&latin1.collect::<PyResult<Vec<u8>>>()?).map_err(|_| has_control_character(name))
 }
 
-fn has_control_character(name: &str) -> PyErr {
+pub(super) fn has_control_character(name: &str) -> PyErr {
     let words = format!("the value of the header field {name:?} has a line break or another control character");
     PyValueError::new_err(words)
 }

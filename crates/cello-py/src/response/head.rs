@@ -15,6 +15,8 @@ pub(super) struct Head {
     /// The media type, where `fields` do not tell it.
     pub(super) content_type: Option<&'static HeaderValue>,
     pub(super) fields: Option<Box<HeaderMap>>,
+    /// Nothing is added to the fields: where they tell no content type, there is none.
+    pub(super) is_final: bool,
 }
 
 impl Head {

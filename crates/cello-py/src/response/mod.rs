@@ -10,6 +10,7 @@ mod location;
 mod parts;
 mod problem;
 mod range;
+mod raw;
 mod returned;
 mod xml;
 
@@ -31,6 +32,7 @@ use head::Head;
 use headers::ResponseHeaders;
 use parts::{Parts, Payload};
 use range::{Asked, asked};
+pub(crate) use raw::_raw_response;
 pub(crate) use returned::{Returned, into_response};
 
 /// What a handler may return, as a Response.

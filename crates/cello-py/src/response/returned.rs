@@ -25,6 +25,8 @@ pub(crate) enum Returned {
         head: Answer,
         /// It is taken out of its `Response`, so it comes once.
         iterator: Py<PyAny>,
+        /// Whether its pieces tell the content type, where nobody said one.
+        tells_type: bool,
     },
 }
 
@@ -37,7 +39,10 @@ pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Returned> {
     Ok(match body {
         Payload::Whole(bytes) => Returned::Whole(head.into_answer(bytes.into())),
         Payload::File(file, range) => Returned::Whole(head.into_answer(file.content(range))),
-        Payload::Stream(Some(iterator)) => Returned::Stream { head: head.into_answer(Content::default()), iterator },
+        Payload::Stream(Some(iterator)) => {
+            let tells_type = !head.is_final;
+            Returned::Stream { head: head.into_answer(Content::default()), iterator, tells_type }
+        }
         Payload::Stream(None) => return Err(PyRuntimeError::new_err("the stream of this Response is taken")),
     })
 }

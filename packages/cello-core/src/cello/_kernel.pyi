@@ -67,6 +67,7 @@ __all__ = [
     "_page",
     "_panic",
     "_path_names",
+    "_raw_response",
     "_title",
     "_to_response",
     "_wants_page",
@@ -102,6 +103,17 @@ def _title(status: int) -> str:
 
 def _path_names(path: str) -> list[str]:
     """The names of the parameters of a path; none where it cannot be one."""
+
+def _raw_response(
+    status: int, headers: Iterable[Iterable[bytes]], body: bytes | str | AsyncIterator[bytes], is_bodiless: bool
+) -> Response:
+    """A response of header fields that are bytes; nothing is added to them.
+
+    Shape: `body` is bytes, the path of a file as str, or an async iterator of bytes. With `is_bodiless` it is not sent,
+    and only its length is told. Of `connection` only "close" is obeyed, `transfer-encoding` is the server's own.
+    Errors: ValueError and TypeError for a status or fields that cannot be sent, and where `content-length` is not the
+    length of the body; OSError for the file.
+    """
 
 def _to_response(value: object) -> Response:
     """What a handler may return, as a Response.
@@ -329,6 +341,17 @@ class Request:
         """
     def _take_later(self) -> tuple[list[Callable[..., Any]], list[Callable[..., Any]]]:
         """What was given to `_at_end` and to `_in_background` since it was last asked for."""
+    def _follow(self) -> None:
+        """Have `_sent` wait for an answer that is not on its way yet, and whether or not anything is left to be done
+        then.
+        """
+    def _asgi_scope(self, is_under: bool) -> dict[str, Any]:
+        """What ASGI's `scope` says of the request: all that is the same for every application it is mounted in.
+
+        Shape: with `is_under` the path of its route ends with a catch-all, and what is before that is the `root_path`;
+        else all of the path is.
+        Source: ASGI HTTP 2.3.
+        """
     def _sent(self) -> Awaitable[None]:
         """To be awaited until the answer was sent, or given up."""
     @property
