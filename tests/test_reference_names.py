@@ -106,7 +106,7 @@ OTHERS = {
     ),
     *("value", "what", "written"),
     # What others call it.
-    *("FastAPI", "Django"),
+    *("FastAPI", "Django", "of ASGI"),
 }
 
 

@@ -1,6 +1,6 @@
 """Applications: what they are made with, what is said of the whole server, and serving."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from types import SimpleNamespace
 from typing import Any, assert_type
 
@@ -23,6 +23,24 @@ def home(request: Request) -> dict[str, str]:
 assert_type(home(Request("GET", "/")), dict[str, str])
 
 
+async def asgi(
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+) -> None:
+    await send({"type": "http.response.start", "status": 200})
+
+
+class Other:
+    """An application of ASGI that is an object, with types of its own."""
+
+    async def __call__(
+        self, scope: dict[str, str], receive: Callable[[], Awaitable[object]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        await receive()
+        await send({"type": scope["type"]})
+
+
 class Shop(App):
     """An application whose attributes checkers are to know."""
 
@@ -34,6 +52,8 @@ shop.prices = {"violin": 900}
 
 assert_type(app.mount("/shop", shop), App)
 assert_type(shop.mount("/app", App()), Shop)
+assert_type(shop.mount("/asgi", asgi), Shop)
+assert_type(app.mount("/more", Other(), body_limit=1 << 30), App)
 assert_type(app.register_singleton("db", object()), App)
 assert_type(app.enable_body_limit(1 << 20), App)
 assert_type(app.set_trusted_proxies(["10.0.0.0/8", "unix"], fields="forwarded"), App)

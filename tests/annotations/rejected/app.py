@@ -8,6 +8,8 @@ App(debug=True)  # rejected
 app = App()
 
 app.mount("/shop", object())  # rejected
+app.mount("/shop", print)  # rejected
+app.mount("/shop", app, body_limit="1 MiB")  # rejected
 app.register_blueprint(App())  # rejected
 app.register_singleton(object(), "db")  # rejected
 app.enable_body_limit("1 MiB")  # rejected

@@ -84,7 +84,7 @@ def _plan(placed: Placed, layers: Mapping[int, list[Layer]], threads: Threads) -
         is_async=called.is_async,
         takes_request=called.takes_request,
         streams_body=streams_body,
-        body_limit_bytes=options.get("body_limit"),
+        body_limit_bytes=options.get("body_limit", getattr(route.handler, "default_body_limit_bytes", None)),
         timeout_s=options.get("timeout"),
         cancel_on_disconnect=options.get("cancel_on_disconnect") is not False,
         constraints=_constraints(route),

@@ -13,6 +13,8 @@ from cello.errors import StartError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cello._mounted_asgi import Mounted
+    from cello._mounted_lifespan import MountedLifespan
     from cello._providers import Providers
     from cello.app import App
 
@@ -32,13 +34,15 @@ class Life:
     """The life of an application and of those that are mounted in it, each once.
 
     An application's lifespans enclose its start-up and shut-down functions, these what it provides to dependencies, and
-    all of it what the applications in it have.
+    all of it what the applications in it have; innermost are those of ASGI.
     """
 
     def __init__(self, app: App) -> None:
         self._apps = app._applications()
         self._providing: list[Providers] = []
         self._entered: dict[App, list[Entered]] = {one: [] for one in self._apps}
+        self._mounted = _lifespans_of_mounted(self._apps)
+        self._started: list[MountedLifespan] = []
 
     async def start(self) -> None:
         """Enters the lifespans and calls the start-up functions. Where one fails, what was entered is left.
@@ -54,7 +58,13 @@ class Life:
                 if app._providers is not None:
                     await app._providers.open()
                     self._providing.append(app._providers)
+            for mounted in self._mounted:
+                await mounted.start()
+                self._started.append(mounted)
         except BaseException as error:
+            for mounted in reversed(self._started):
+                with suppress(StartError):
+                    await mounted.stop()
             for providers in reversed(self._providing):
                 with suppress(StartError):
                     await providers.close()
@@ -69,6 +79,11 @@ class Life:
         Errors: StartError for the first that failed.
         """
         failures: list[StartError] = []
+        for mounted in reversed(self._started):
+            try:
+                await mounted.stop()
+            except StartError as error:
+                failures.append(error)
         for app in reversed(self._apps):
             if app._providers is not None:
                 try:
@@ -87,6 +102,19 @@ class Life:
                     failures.append(error)
         if failures:
             raise failures[0]
+
+
+def _lifespans_of_mounted(apps: list[App]) -> list[MountedLifespan]:
+    """The lives of mounted applications of ASGI, each once."""
+    mounted = [one for app in apps for one in app._mounted]
+    if not mounted:
+        return []
+    from cello._mounted_lifespan import MountedLifespan
+
+    by_app: dict[int, list[Mounted]] = {}
+    for one in mounted:
+        by_app.setdefault(id(one.app), []).append(one)
+    return [MountedLifespan(group) for group in by_app.values()]
 
 
 async def _enter(app: App, lifespan: Callable[..., Any]) -> Entered:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from cello._kernel import Request, Response
     from cello.middleware import CallNext, SyncCallNext
 
 __all__ = [
+    "ASGIApp",
     "AnswerDecorator",
     "AsyncMiddleware",
     "HandlerDecorator",
     "Lasting",
     "Lifespan",
     "ListenerDecorator",
+    "Message",
     "SyncMiddleware",
     "Words",
 ]
@@ -29,6 +31,12 @@ type Lasting = (
 
 #: A lifespan takes the application, of whatever subclass, or nothing.
 type Lifespan = Callable[[Any], Lasting] | Callable[[], Lasting]
+
+#: An application of ASGI 3, called with scope, receive and send: each framework has types of its own for them.
+type ASGIApp = Callable[[Any, Any, Any], Awaitable[Any]]
+
+#: What an application of ASGI receives and sends.
+type Message = MutableMapping[str, Any]
 
 
 class Words(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cello._kernel import TrustedProxies
 from cello._path import checked_prefix
+from cello._route_options import check
 from cello._scope import Scope
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
     from cello._config import LimitsConfig, ThreadPoolConfig, TimeoutConfig
     from cello._counts import BackgroundCounts
+    from cello._mounted_asgi import Mounted
     from cello._providers import Providers
     from cello._route import Route
-    from cello._types import Lifespan, ListenerDecorator
+    from cello._types import ASGIApp, Lifespan, ListenerDecorator
 
 __all__ = ["App"]
 
@@ -45,6 +47,8 @@ class App(Scope):
         self.state: SimpleNamespace = SimpleNamespace()
         self._listeners: dict[str, list[Callable[[], Any]]] = {event: [] for event in _EVENTS}
         self._lifespans: list[Lifespan] = []
+        #: The applications of ASGI under it.
+        self._mounted: list[Mounted] = []
         #: What is given in place of a dependency, for tests: by function, or by the name of a singleton. Read at start.
         self.dependency_overrides: dict[Callable[..., Any] | str, Any] = {}
         self._singletons: dict[str, Any] = {}
@@ -80,18 +84,31 @@ class App(Scope):
             self._background_tasks = BackgroundCounts()
         return self._background_tasks
 
-    def mount(self, path: str, app: App) -> Self:
-        """Adds another application under a path: its routes, with all that stands around them.
+    def mount(self, path: str, app: App | ASGIApp, *, body_limit: int | None = None) -> Self:
+        """Adds another application under a path: an App, with all that stands around its routes, or one of ASGI 3.
 
-        For all requests under the path `request.app` is that application. Its events and lifespans come within those
-        of this one. What concerns the whole server is said by the outermost application.
+        For all requests under the path `request.app` is that App. Its events and lifespans come within those of this
+        one. What concerns the whole server is said by the outermost application.
+
+        One of ASGI answers every method at the path and under it where no route does; its `root_path` is the path. Its
+        lifespan comes within those of this one. What stands around the handlers of this one stands around it.
+        Shape: `body_limit` is the bytes that a body for an application of ASGI may have, 10 MiB unless it is given or
+        said by `enable_body_limit`.
         Errors: TypeError for anything else, ValueError for a path that is none and for an application that is around
-        this one. What it says of the server is told at start.
+        this one. What an App says of the server is told at start.
         """
-        if not isinstance(app, App):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
-            raise TypeError(f"{app!r} is no App: other applications, of ASGI or WSGI, cannot be mounted")
         prefix = checked_prefix(path, "a mounted application")
-        self._adopt(prefix, app)
+        if isinstance(app, App):
+            if body_limit is not None:
+                raise TypeError("body_limit= is for applications of ASGI: an App says enable_body_limit() itself")
+            self._adopt(prefix, app)
+            return self
+        from cello._mounted_asgi import Mounted, checked_asgi
+
+        check({"body_limit": body_limit}, f"the mounted application {path}")
+        mounted = Mounted(checked_asgi(app))
+        self._mounted.append(mounted)
+        self._routes.extend(mounted.routes(prefix, body_limit))
         return self
 
     def on_event(self, event: Literal["startup", "shutdown"]) -> ListenerDecorator:
