@@ -36,7 +36,7 @@ async def get_seen(request):
 
 
 @app.get("/go")
-def let_go(request):
+def let_go(request) -> None:
     go.set()
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["is_async", "name_of", "short_name", "takes", "where"]
+__all__ = ["inner", "is_async", "name_of", "short_name", "takes", "where"]
 
 #: What looks longer is named by its kind.
 _CHARACTERS = 60
@@ -51,9 +51,16 @@ def name_of(value: object) -> str:
     return shown
 
 
+def inner(function: Any) -> Any:
+    """What a functools.partial, or what says so in its way, was made of; else the function itself."""
+    while callable(wrapped := getattr(function, "func", None)):
+        function = wrapped
+    return function
+
+
 def where(function: Callable[..., Any]) -> str:
     """A function's name, file and line, for a message; of an object with `__call__`, those of its class."""
-    wrapped: object = getattr(function, "func", function)  # of a functools.partial
+    wrapped: object = inner(function)
     code = getattr(wrapped, "__code__", None)
     if code is None and not isinstance(wrapped, type):
         code = getattr(getattr(type(wrapped), "__call__", None), "__code__", None)  # noqa: B004 - the method itself is wanted

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
-from cello._handler import short_name
+from cello._handler import inner, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,13 +38,10 @@ def frame_of(function: Any) -> Frame | None:
     has none, and for those of libraries.
     """
     import inspect
-    from functools import partial
 
     from cello._trace import Frame, is_library
 
-    function = inspect.unwrap(function)
-    while isinstance(function, partial):
-        function = inspect.unwrap(cast("Any", function.func))  # pyright: ignore[reportUnknownMemberType]
+    function = inspect.unwrap(inner(inspect.unwrap(function)))
     code = getattr(function, "__code__", None)
     name = short_name(function)
     if code is None and not isinstance(function, type):
@@ -187,6 +184,7 @@ def _function(name: str, names: dict[str, Any]) -> Callable[..., Any] | None:
 
 def _place(function: Any) -> str:
     frame = frame_of(function)
+    function = inner(function)
     return f"\n  in {getattr(function, '__qualname__', repr(function))}" if frame is None else _told(frame)
 
 
