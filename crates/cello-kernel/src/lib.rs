@@ -58,6 +58,6 @@ pub use problem::{ErrorForm, Errors, Problem, title};
 pub use proxies::{ForwardedBy, Origin, TrustedProxies, host};
 pub use receiving::Unreceived;
 pub use request_id::RequestId;
-pub use router::{Found, NO_ROUTE, Params, PathError, Pattern, RouteConflict, RouteId, Router};
+pub use router::{Candidate, Found, NO_ROUTE, Params, PathError, Pattern, RouteConflict, RouteId, Router};
 pub use server::{RouteSettings, Server, Settings};
 pub use service::panic_words;

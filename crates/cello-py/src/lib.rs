@@ -17,6 +17,7 @@ mod parts;
 mod reading;
 mod request;
 mod response;
+mod routing;
 mod run;
 mod server;
 mod stream;
@@ -53,6 +54,8 @@ mod _kernel {
     use crate::response::headers::ResponseHeaders;
     #[pymodule_export]
     use crate::response::{_raw_response, _to_response};
+    #[pymodule_export]
+    use crate::routing::Routing;
     #[pymodule_export]
     use crate::server::{_path_names, BindError, Listener, RouteError, Server};
 

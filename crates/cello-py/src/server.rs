@@ -160,19 +160,24 @@ struct Prepared {
 }
 
 /// Adds a route and returns the names of its parameters.
-fn add_route(
-    py: Python<'_>,
+///
+/// # Errors
+/// RouteError, with the words and the index of the route.
+pub(crate) fn add_route(
     router: &mut Router,
-    route: &Route,
-    refused: impl Fn(String, Option<RouteId>) -> PyErr,
-) -> PyResult<Vec<Py<PyString>>> {
+    index: usize,
+    method: &str,
+    path: &str,
+    constraints: &[(String, String)],
+) -> PyResult<Vec<String>> {
+    let refused = |words: String, other: Option<RouteId>| RouteError::new_err((words, index, other));
     let malformed = |error: PathError| refused(error.to_string(), None);
-    let mut pattern = Pattern::parse(&route.path).map_err(malformed)?;
-    for (name, constraint) in &route.constraints {
+    let mut pattern = Pattern::parse(path).map_err(malformed)?;
+    for (name, constraint) in constraints {
         pattern.constrain(name, constraint).map_err(malformed)?;
     }
-    let names = pattern.names().iter().map(|name| PyString::intern(py, name).unbind()).collect();
-    let method = match route.method.as_str() {
+    let names = pattern.names().to_vec();
+    let method = match method {
         "*" => None,
         name => Some(name.parse().map_err(|_| refused(format!("{name:?} is no HTTP method"), None))?),
     };
@@ -247,9 +252,9 @@ impl Server {
         };
         let mut fallbacks = Vec::new();
         for (index, route) in routes.into_iter().enumerate() {
-            let refused = |words: String, other: Option<RouteId>| RouteError::new_err((words, index, other));
             let names = if index < first_fallback {
-                add_route(py, &mut router, &route, refused)?
+                let names = add_route(&mut router, index, &route.method, &route.path, &route.constraints)?;
+                names.iter().map(|name| PyString::intern(py, name).unbind()).collect()
             } else {
                 fallbacks.push((route.path.clone(), index));
                 Vec::new()

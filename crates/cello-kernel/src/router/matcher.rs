@@ -16,8 +16,15 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    /// Where in the raw segment its value begins and ends, if it has one. No value is empty.
+    /// Where in the raw segment its value begins and ends, if it has one that is what it is constrained to be.
     pub(super) fn value(&self, segment: &str) -> Option<(usize, usize)> {
+        self.span(segment).filter(|&(start, end)| {
+            self.constraint.is_none() || holds(self.constraint.as_ref(), segment.get(start..end).unwrap_or_default())
+        })
+    }
+
+    /// Where in the raw segment its value begins and ends, whatever it is constrained to be. No value is empty.
+    pub(super) fn span(&self, segment: &str) -> Option<(usize, usize)> {
         // Most have no text beside them. To compare an empty one with the system's memcmp took 50 ns: its pointer is
         // dangling, and the processor's masked load from there, though it loads nothing, is slow.
         let mut value = segment;
@@ -28,7 +35,7 @@ impl Matcher {
             value = value.strip_suffix(&*self.suffix)?;
         }
         let start = self.prefix.len();
-        (!value.is_empty() && holds(self.constraint.as_ref(), value)).then_some((start, start + value.len()))
+        (!value.is_empty()).then_some((start, start + value.len()))
     }
 
     /// Matchers at one place are tried in the order of this, equal ones in the order of registration.

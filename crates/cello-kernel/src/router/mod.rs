@@ -1,5 +1,6 @@
 //! Which route answers a method and a path.
 
+mod candidates;
 mod constraint;
 mod matcher;
 mod pattern;
@@ -10,6 +11,7 @@ use std::fmt;
 
 use http::{HeaderValue, Method};
 
+pub use candidates::Candidate;
 pub use pattern::{PathError, Pattern};
 
 use tree::{Node, Spans, Walk};

@@ -23,25 +23,25 @@ pub(super) type Spans = SmallVec<[(u32, u32); 4]>;
 #[derive(Default)]
 pub(super) struct Node {
     /// Its hash is a quick one: no client adds a key.
-    exact: FxHashMap<Box<[u8]>, Node>,
+    pub(super) exact: FxHashMap<Box<[u8]>, Node>,
     /// In the order in which they are tried.
-    parameters: Vec<(Matcher, Node)>,
+    pub(super) parameters: Vec<(Matcher, Node)>,
     /// In the order in which they are tried.
-    rests: Vec<(Option<Constraint>, Leaf)>,
-    leaf: Leaf,
+    pub(super) rests: Vec<(Option<Constraint>, Leaf)>,
+    pub(super) leaf: Leaf,
 }
 
 /// The routes of one pattern.
 #[derive(Default)]
 pub(super) struct Leaf {
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
-struct Entry {
+pub(super) struct Entry {
     /// None of a route that answers every method.
     method: Option<Method>,
-    has_slash: bool,
-    route: RouteId,
+    pub(super) has_slash: bool,
+    pub(super) route: RouteId,
 }
 
 impl Leaf {

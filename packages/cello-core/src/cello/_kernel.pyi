@@ -55,6 +55,7 @@ __all__ = [
     "Response",
     "ResponseHeaders",
     "RouteError",
+    "Routing",
     "Server",
     "StreamTransport",
     "TimerHandle",
@@ -135,6 +136,24 @@ class BindError(OSError):
 
 class RouteError(ValueError):
     """A route cannot be one: its words, its index, and that of the route that has its place, or None."""
+
+@final
+class Routing:
+    """Routes as a server has them, to be asked."""
+
+    def __new__(cls, routes: Sequence[_Written]) -> Self:
+        """Errors: RouteError, as Server has."""
+    def order(self) -> list[int]:
+        """The routes by number, the more exact of those that may match the same path before the others."""
+    def find(self, method: str, path: str) -> tuple[int | None, str | None]:
+        """The route that answers, and the value of `Allow` where none does for its method.
+
+        Errors: ValueError for what is no method.
+        """
+    def candidates(self, path: str) -> list[tuple[int, list[str], list[int]]]:
+        """The routes whose paths match a raw path, in the order in which they are considered: number, values of the
+        parameters, and which of these are not what they are constrained to be.
+        """
 
 @final
 class Request:
@@ -998,11 +1017,15 @@ class _Settings(Protocol):
     @property
     def set_current(self) -> Callable[[Request], object] | None: ...
 
-class _Route(Protocol):
+class _Written(Protocol):
     @property
     def method(self) -> str: ...
     @property
     def path(self) -> str: ...
+    @property
+    def constraints(self) -> Sequence[tuple[str, str]]: ...
+
+class _Route(_Written, Protocol):
     @property
     def handler(self) -> Callable[..., object]: ...
     @property
@@ -1017,8 +1040,6 @@ class _Route(Protocol):
     def timeout_s(self) -> float | None: ...
     @property
     def cancel_on_disconnect(self) -> bool: ...
-    @property
-    def constraints(self) -> Sequence[tuple[str, str]]: ...
     @property
     def app(self) -> App: ...
     @property
