@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import inspect
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cello
-from cello import _launch, _options, _serve
+from cello import _cli, _launch, _options, _serve
+from cello._commands import COMMANDS
+from cello._explained import Explanation
+from cello._project import make
 from cello._route_options import RouteOptions
 from pages import code_spans, table, text_of, without_blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # --- options
 
@@ -78,6 +85,52 @@ def test_the_exit_codes_that_are_told_are_those_of_the_code() -> None:
     codes = [code for code, _ in table(APP_PAGE, "exit code", "why")]
     expected = [0, _launch.EXIT_USAGE, _launch.EXIT_START, _launch.EXIT_INTERRUPTED]
     assert codes == [*map(str, expected), "any"]
+
+
+CLI_PAGE = "docs/reference/cli.md"
+
+
+def test_the_commands_that_are_told_are_those_that_there_are() -> None:
+    rows = table(CLI_PAGE, "command", "what it does")
+    assert [code_spans(row[0]) for row in rows] == [[f"cello {name}"] for name in COMMANDS]
+
+
+def test_what_a_command_is_told_to_take_is_what_it_takes() -> None:
+    told = [
+        (*code_spans(row[0]), *code_spans(row[1]))
+        for row in table(CLI_PAGE, "command", "takes", "what it is", "default")
+    ]
+    actual = [
+        (f"cello {name}", action.option_strings[-1] if action.option_strings else str(action.metavar))
+        for name in COMMANDS
+        for action in _cli.parser_of(name)._actions
+        if action.dest != "help"
+    ]
+    assert told == actual
+
+
+def test_the_values_of_an_option_that_has_a_choice_are_told_with_its_default() -> None:
+    rows = {tuple(code_spans(row[1])): row for row in table(CLI_PAGE, "command", "takes", "what it is", "default")}
+    (sort,) = (action for action in _cli.parser_of("routes")._actions if action.choices)
+    assert code_spans(rows["--sort",][2]) == [*(sort.choices or ())]
+    assert rows["--sort",][3] == sort.default
+
+
+def test_every_exit_code_of_the_commands_is_told() -> None:
+    codes = [code for code, _ in table(CLI_PAGE, "exit code", "why")]
+    expected = [0, 1, _launch.EXIT_USAGE, _launch.EXIT_START, _launch.EXIT_INTERRUPTED]
+    assert codes == [*map(str, expected), "any"]
+
+
+def test_what_an_explanation_is_told_to_have_is_what_it_has() -> None:
+    rows = table(CLI_PAGE, "key", "in the text", "what")
+    keys = [key for row in rows for key in code_spans(row[0])]
+    assert sorted(keys) == sorted(member.name for member in dataclasses.fields(Explanation))
+
+
+def test_the_files_that_a_new_project_is_told_to_have_are_those_it_gets(tmp_path: Path) -> None:
+    told = [path for row in table(CLI_PAGE, "file", "what it is") for path in code_spans(row[0])]
+    assert sorted(told) == sorted(make("shop", str(tmp_path / "shop")))
 
 
 def test_the_options_of_a_route_are_those_that_decorators_take() -> None:

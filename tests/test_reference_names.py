@@ -82,11 +82,13 @@ OTHERS = {
     *(
         "annotated",
         "case",
+        "command",
         "command line",
         "document",
         "event",
         "exit code",
         "field",
+        "file",
         "fixture",
         "handler",
         "in a path",

@@ -50,12 +50,17 @@ def test_the_wheels_serve_in_an_environment_that_has_nothing_else(tmp_path: Path
     assert "cello/py.typed" in names
     assert "cello/_kernel.pyi" in names
     assert "cello/_kernel.abi3.so" in names
+    assert [name for name in names if name.startswith("cello/_templates/project/")]
     profile = run(python, "-c", "import cello._kernel as kernel; print(kernel.BUILD_PROFILE, kernel.__version__)")
     assert profile.split() == ["release", "2.0.0"]
 
     typed = ROOT / "tests/annotations/accepted/routes.py"
     run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, typed, folder=tmp_path)
     run(sys.executable, "-m", "pyright", "--pythonpath", python, typed, folder=tmp_path)
+
+    run(environment / "bin" / "cello", "new", "quartet", folder=tmp_path)
+    templates = (ROOT / "packages/cello-core/src/cello/_templates/project").rglob("*.template")
+    assert len([path for path in (tmp_path / "quartet").rglob("*") if path.is_file()]) == len([*templates])
 
     (tmp_path / "service.py").write_text(APP)
     server = Server.run([str(environment / "bin" / "cello"), "run", "service:app", "--port", "0"], tmp_path)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cello._scope import Scope
     from cello.app import App
 
-__all__ = ["with_fallbacks"]
+__all__ = ["mounts", "with_fallbacks"]
 
 
 def with_fallbacks(
@@ -29,15 +29,20 @@ def with_fallbacks(
     chosen by the path, for requests that come to no route.
     """
     chains = dict.fromkeys(scopes for _, scopes in placed)
-    mounts = dict(sorted(_mounts(app, "", ()), key=lambda mount: -len(mount[0])))
-    if not any(layers_around(scopes, layers) for scopes in (*chains, *mounts.values())):
+    mounted = mounts(app)
+    if not any(layers_around(scopes, layers) for scopes in (*chains, *mounted.values())):
         return list(plans), 0
     by_route = {scopes: len(plans) + index for index, scopes in enumerate(chains)}
     found = [plan._replace(fallback=by_route[scopes]) for plan, (_, scopes) in zip(plans, placed, strict=True)]
     # No path of a request is under "-".
     found += [_fallback("-", scopes, layers) for scopes in chains]
-    found += [_fallback(path, scopes, layers) for path, scopes in mounts.items()]
+    found += [_fallback(path, scopes, layers) for path, scopes in mounted.items()]
     return found, len(found) - len(plans)
+
+
+def mounts(app: App) -> dict[str, tuple[Scope, ...]]:
+    """What is around each application, by the path that it is under, the longest first."""
+    return dict(sorted(_mounts(app, "", ()), key=lambda mount: -len(mount[0])))
 
 
 def _mounts(scope: Scope, prefix: str, outer: tuple[Scope, ...]) -> Iterator[tuple[str, tuple[Scope, ...]]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cello._providers import Providers
     from cello.dependencies import Scope
 
-__all__ = ["Argument", "Leaf", "Node", "Source", "Subject", "build"]
+__all__ = ["Argument", "Constant", "Leaf", "Node", "Source", "Subject", "build", "dependency_of"]
 
 
 class Subject(Protocol):
@@ -40,6 +40,9 @@ class Leaf(NamedTuple):
     read: Callable[[Any], Any] | None
     #: Awaited with the subject before anything is read that needs it.
     prepare: Callable[[Any], Awaitable[object]] | None = None
+    #: Where in the subject it stands, and by which name, for whoever asks.
+    place: str = ""
+    name: str = ""
 
 
 class Source(Protocol):
@@ -137,7 +140,7 @@ class _Builder:
     def value(
         self, parameter: Taken, node: Node, path: tuple[Callable[..., Any], ...]
     ) -> Node | Leaf | Cell | Constant | None:
-        dependency = _dependency(parameter)
+        dependency = dependency_of(parameter)
         if dependency is not None:
             return self.dependency(dependency, parameter, node, path)
         is_root = len(path) == 1
@@ -212,7 +215,7 @@ class _Builder:
         return StartError(f"{self.route}: {reason}{at(*path)}")
 
 
-def _dependency(parameter: Taken) -> Dependency | None:
+def dependency_of(parameter: Taken) -> Dependency | None:
     for said in (parameter.default, *parameter.metadata):
         if isinstance(said, Dependency):
             return said

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     type Call = Callable[[Request], Any]
 
-__all__ = ["Layer", "Target", "around", "chain", "of_middleware"]
+__all__ = ["Around", "Layer", "Target", "around", "chain", "of_middleware"]
 
 
 class Target(NamedTuple):
@@ -38,6 +38,14 @@ class Target(NamedTuple):
     status: int | None = None
 
 
+class Around(NamedTuple):
+    """The exception handlers of a scope, and its functions before and after each request."""
+
+    answers: Answers
+    before: Sequence[Hook]
+    after: Sequence[Hook]
+
+
 class Layer(NamedTuple):
     """Something around a handler."""
 
@@ -47,6 +55,8 @@ class Layer(NamedTuple):
     asynchronous: Callable[..., Any] | None = None
     #: The `def` middleware that it is: what it encloses cannot be asynchronous.
     synchronous: Callable[..., Any] | None = None
+    #: What it was made of, for whoever asks.
+    subject: Middleware | Around | None = None
 
 
 def chain(target: Target, layers: Sequence[Layer], endpoint: Callable[..., Any], route: str) -> Target:
@@ -78,7 +88,9 @@ def of_middleware(middleware: Middleware) -> Layer:
     def bind(inner: Call, _: bool) -> Call:
         return _given(function, inner) or (lambda request: function(request, inner))
 
-    return Layer(bind, middleware) if is_async(middleware) else Layer(bind, None, middleware)
+    return (
+        Layer(bind, middleware, None, middleware) if is_async(middleware) else Layer(bind, None, middleware, middleware)
+    )
 
 
 def around(answers: Answers, before: Sequence[Hook], after: Sequence[Hook]) -> Layer:
@@ -92,7 +104,7 @@ def around(answers: Answers, before: Sequence[Hook], after: Sequence[Hook]) -> L
             )
         return _caught_async(inner, answers) if runs_async else _caught(inner, answers)
 
-    return Layer(bind, asynchronous)
+    return Layer(bind, asynchronous, None, Around(answers, before, after))
 
 
 def _check(target: Target, enclosed: Sequence[Layer], endpoint: Callable[..., Any], route: str) -> None:

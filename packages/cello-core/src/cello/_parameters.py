@@ -75,7 +75,7 @@ class Parameters:
                 f"it wants {name}, which nothing provides: {f'did you mean {close[0]}?' if close else advice}"
             )
         if FormData in members(annotation):
-            return self._of_form(methodcaller("form"))
+            return self._of_form(methodcaller("form"), "")
         if mark is None:
             mark = _guess(annotation, metadata, name)
         if isinstance(mark, Body):
@@ -99,7 +99,7 @@ class Parameters:
         default = None if parameter.default is EMPTY and is_optional(annotation) else parameter.default
         several = _collection(annotation)
         if isinstance(mark, File):
-            return self._of_form(of_file(mark._place, name, default, several is not None))
+            return self._of_form(of_file(mark._place, name, default, several is not None), name)
         if several is None:
             convert = from_text(annotation) or scalar(annotation)
             if convert is None:
@@ -132,10 +132,10 @@ class Parameters:
                 gather,
                 ALL[type(mark)](name),
             )
-        return self._of_form(read) if isinstance(mark, Form) else Leaf(read)
+        return self._of_form(read, name) if isinstance(mark, Form) else Leaf(read, None, mark._place, name)
 
-    def _of_form(self, read: Read) -> Leaf:
-        return Leaf(read, _read_form if self._streams_body else None)
+    def _of_form(self, read: Read, name: str) -> Leaf:
+        return Leaf(read, _read_form if self._streams_body else None, "form", name)
 
     def _body(self, parameter: Taken, mark: Body, metadata: tuple[Any, ...], owner: Callable[..., Any]) -> Leaf:
         annotation = Any if parameter.annotation is EMPTY else parameter.annotation
@@ -151,7 +151,8 @@ class Parameters:
         key = (annotation, repr(mark), tuple(map(id, metadata)), id(default))
         known = self._known.get(key)
         if known is None:
-            known = Leaf(of_body(annotation, mark, metadata, default), _read_body if self._streams_body else None)
+            read = of_body(annotation, mark, metadata, default)
+            known = Leaf(read, _read_body if self._streams_body else None, mark._place, mark.alias or "")
             self._known[key] = known
         return known
 

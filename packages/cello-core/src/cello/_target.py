@@ -1,0 +1,57 @@
+"""The application that a command line names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cello._launch import Deferred
+from cello.app import App
+from cello.errors import StartError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Mapping
+
+__all__ = ["add_target", "load"]
+
+
+def add_target(parser: ArgumentParser) -> None:
+    """Adds the argument that names an application."""
+    parser.add_argument("target", metavar="MODULE[:APP]", help="where the App is, such as shop.main:app")
+
+
+def load(target: str) -> tuple[App, Mapping[str, Any]]:
+    """Imports the App that `module:attribute` names, from the working directory or an installed package.
+
+    Shape: the App, and what its module gave to `app.run()`, which is not obeyed.
+    Errors: StartError.
+    """
+    module_name, _, attribute = target.partition(":")
+    attribute = attribute or "app"
+    if not module_name or module_name.endswith(".py"):
+        likely = os.path.basename(module_name).removesuffix(".py") or "app"
+        raise StartError(f"{target} names no module: give MODULE:APP, such as {likely}:{attribute}")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        with Deferred() as deferred:
+            module = import_module(module_name)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
+            raise StartError(f"there is no module {module_name!r} here: give MODULE:APP, such as app:app") from None
+        from cello._mistake import mistake
+        from cello._trace import from_user
+
+        words = mistake(error)
+        if words is not None:
+            raise StartError(words) from None
+        raise StartError(f"{module_name} could not be imported") from from_user(error)
+    app = getattr(module, attribute, None)
+    if isinstance(app, App):
+        return app, deferred.arguments_of(app)
+    apps = [name for name, value in vars(module).items() if isinstance(value, App)]
+    found = f"; it has {', '.join(apps)}" if apps else ""
+    raise StartError(f"{module_name} has no App named {attribute!r}{found}")
