@@ -120,7 +120,7 @@ def test_the_example_that_came_from_fastapi_answers_as_it_did_there(serve: Serve
     refused = server.get("/items?skip=x&limit=101")
     assert refused.status == 422
     assert [error["name"] for error in refused.json()["errors"]] == ["skip", "limit"]
-    wrong = server.request("PUT", "/items/bow", b'{"name": "bow"}')
+    wrong = server.request("PUT", "/items/bow", b'{"name": "bow"}', {"content-type": "application/json"})
     assert [error["pointer"] for error in wrong.json()["errors"]] == ["#/price"]
 
 

@@ -163,8 +163,9 @@ def of_body(annotation: Any, mark: Body, metadata: tuple[Any, ...], default: Any
             if default is EMPTY:
                 raise Invalid([Fault("body", () if member is None else (member,), "is required", "missing")])
             return default
-        if not request.is_json() and request.content_type:
-            raise UnsupportedMediaType("The body must be JSON: application/json.")
+        # One that says nothing is refused too: pages of any site can have a browser send it, with the user's cookies.
+        if not request.is_json():
+            raise UnsupportedMediaType("The body must be said to be JSON: Content-Type: application/json.")
         return read_document(document)
 
     return read
