@@ -3,8 +3,11 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::RawFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::descriptor::duplicate;
 
 /// Connections that wait for `accept`; the operating system caps it (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
@@ -60,6 +63,22 @@ impl Listener {
         Err(explain(host, port, failure))
     }
 
+    /// A socket that another process listens on as well, by its number here. What is queued in it is given to whoever
+    /// accepts first.
+    ///
+    /// # Errors
+    /// The number is no descriptor of a listening socket.
+    pub fn inherited(descriptor: RawFd) -> io::Result<Self> {
+        let socket = Socket::from(duplicate(descriptor)?);
+        if !socket.is_listener()? {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from(socket);
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
     /// Where it listens, with the port that was given where 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -98,6 +117,8 @@ fn explain(host: &str, port: u16, source: io::Error) -> BindError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -108,5 +129,17 @@ mod tests {
         assert!(taken.to_string().contains("is in use"), "{taken}");
         let foreign = Listener::bind("192.0.2.1", 0).expect_err("not an address of this machine");
         assert!(foreign.to_string().contains("no address of this machine"), "{foreign}");
+    }
+
+    #[test]
+    fn a_listener_is_inherited_and_nothing_else_is() {
+        let first = Listener::bind("127.0.0.1", 0).expect("a free port");
+        let address = first.address();
+        let second = Listener::inherited(first.socket.as_raw_fd()).expect("a listening socket");
+        drop(first);
+        assert_eq!(second.address(), address);
+        let client = std::net::TcpStream::connect(address).expect("the socket still listens");
+        assert!(Listener::inherited(client.as_raw_fd()).is_err());
+        assert!(Listener::inherited(-1).is_err());
     }
 }

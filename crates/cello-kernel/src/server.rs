@@ -1,5 +1,6 @@
 //! A server: the accept loop, the table of connections, the sweep that enforces timeouts, and the stop.
 
+use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -100,7 +101,8 @@ struct Connection {
 pub struct Server {
     state: Arc<State>,
     executor: Executor,
-    accepting: Mutex<Option<Task>>,
+    /// What accepts, by the place that the listener was given.
+    accepting: Mutex<HashMap<usize, Task>>,
 }
 
 impl Server {
@@ -123,19 +125,28 @@ impl Server {
         Self { state, executor, accepting: Mutex::default() }
     }
 
-    /// Starts to accept on `listener`, in place of the one before.
+    /// Starts to accept on `listener` as well, in place of the one that was at `place` before. Once the server stops it is
+    /// dropped.
     ///
     /// # Errors
     /// The listening socket could not be registered with the runtime, or there is none: a guest has no sockets.
-    pub fn listen(&self, listener: Listener) -> io::Result<()> {
+    pub fn listen(&self, place: usize, listener: Listener) -> io::Result<()> {
         let Executor::Runtime(runtime) = &self.executor else { return Err(io::ErrorKind::Unsupported.into()) };
+        if self.state.is_stopping.load(Relaxed) {
+            return Ok(());
+        }
         let _in_runtime = runtime.enter();
         let listener = TcpListener::from_std(listener.into_socket())?;
         let accepting = self.executor.spawn(accept(self.state.clone(), listener, self.executor.clone()));
-        if let Some(before) = self.lock_accepting().replace(accepting) {
+        if let Some(before) = self.lock_accepting().insert(place, accepting) {
             before.abort();
         }
         Ok(())
+    }
+
+    /// Stops to accept on the listener at `place`, and closes it. The connections it gave stay.
+    pub fn leave(&self, place: usize) {
+        self.lock_accepting().remove(&place).iter().for_each(Task::abort);
     }
 
     /// Opens a connection in memory, and gives the client's end of it and its number.
@@ -159,18 +170,29 @@ impl Server {
 
     /// Stops accepting, lets every connection finish the request it is at, and after `deadline` closes what is left.
     /// [`Application::drained`] is called at the end. A second call does nothing.
-    pub fn stop(&self, deadline: Duration) {
+    ///
+    /// A connection that is idle is closed at once, or after `patience`: a request that comes before is answered, and with
+    /// it the client is told that there is no other. So no request is lost that was on its way.
+    pub fn stop(&self, deadline: Duration, patience: Duration) {
         if self.state.is_stopping.swap(true, Relaxed) {
             return;
         }
-        self.lock_accepting().iter().for_each(Task::abort);
+        self.lock_accepting().drain().for_each(|(_, task)| task.abort());
         let state = self.state.clone();
         state.changed.notify_waiters();
         for (_, connection) in state.lock().iter() {
-            connection.watch.close();
+            if patience.is_zero() {
+                connection.watch.close();
+            } else {
+                connection.watch.retire();
+            }
         }
         self.executor.spawn(async move {
-            let _ = tokio::time::timeout(deadline, state.emptied()).await;
+            if !patience.is_zero() {
+                let _ = tokio::time::timeout(patience.min(deadline), state.emptied()).await;
+                state.lock().iter().for_each(|(_, connection)| connection.watch.close());
+            }
+            let _ = tokio::time::timeout(deadline.saturating_sub(patience), state.emptied()).await;
             for (_, connection) in state.lock().iter() {
                 connection.task.iter().for_each(Task::abort);
             }
@@ -184,7 +206,7 @@ impl Server {
         self.state.open.load(Relaxed)
     }
 
-    fn lock_accepting(&self) -> MutexGuard<'_, Option<Task>> {
+    fn lock_accepting(&self) -> MutexGuard<'_, HashMap<usize, Task>> {
         self.accepting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -247,10 +247,19 @@ impl Future for Serving {
     }
 }
 
-fn finish(answer: Answer, server: &State, watch: &Arc<Watch>, exchange: &Exchange, started: Option<Instant>) -> Answer {
+fn finish(
+    mut answer: Answer,
+    server: &State,
+    watch: &Arc<Watch>,
+    exchange: &Exchange,
+    started: Option<Instant>,
+) -> Answer {
     watch.enter(Phase::Responding);
     if let (Some(log), Some(started)) = (server.settings.access_log, started) {
         log.write(&exchange.head.method, exchange.head.uri.path(), answer.status, started.elapsed());
+    }
+    if watch.is_retiring() {
+        answer.fields_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let body = answer.body.watched(watch);
     if exchange.head.version == Version::HTTP_10 && body.size_hint().exact().is_none() {

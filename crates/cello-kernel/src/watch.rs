@@ -89,6 +89,8 @@ pub(crate) struct Watch {
     handler_limit_ms: AtomicU32,
     /// Something of the next request came before the answer to this one was out.
     has_next: AtomicBool,
+    /// The next answer is to be the last.
+    retiring: AtomicBool,
     closing: AtomicBool,
     lingers: AtomicBool,
     /// The request is handled while its body arrives: what comes is not of the next one.
@@ -114,6 +116,7 @@ impl Watch {
             expired: AtomicBool::new(false),
             handler_limit_ms: AtomicU32::new(0),
             has_next: AtomicBool::new(false),
+            retiring: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             has_inflow: AtomicBool::new(false),
@@ -226,6 +229,15 @@ impl Watch {
     pub(crate) fn expire(&self) {
         self.expired.store(true, Relaxed);
         self.wake();
+    }
+
+    /// Asks for the next answer to be the connection's last, without a limit to when that is.
+    pub(crate) fn retire(&self) {
+        self.retiring.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_retiring(&self) -> bool {
+        self.retiring.load(Relaxed)
     }
 
     /// Asks the connection to end after the request it is at.

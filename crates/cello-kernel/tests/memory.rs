@@ -124,12 +124,12 @@ fn a_connection_too_many_and_one_after_the_end_are_closed() {
     let client = lodged.connect();
     assert!(lodged.receive_all(&lodged.connect()).starts_with(b"HTTP/1.1 503 "));
     assert!(lodged.ask(&client, &get("/hello")).ends_with("hello"));
-    lodged.server.stop(FAR_AWAY);
+    lodged.server.stop(FAR_AWAY, Duration::ZERO);
     assert!(lodged.receive_all(&lodged.connect()).is_empty());
     assert!(lodged.receive_all(&client).is_empty());
     assert_eq!([lodged.next_event(), lodged.next_event()], [Event::Answered(0), Event::Drained]);
     let listener = Listener::bind("127.0.0.1", 0).expect("a free port");
-    lodged.server.listen(listener).expect_err("a guest has no sockets");
+    lodged.server.listen(0, listener).expect_err("a guest has no sockets");
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use cello_kernel::Settings;
+use cello_kernel::{Listener, Settings};
 
-use crate::support::{BIG_BYTES, End, Event, FAR_AWAY, get, post_head, serve};
+use crate::support::{BIG_BYTES, Client, End, Event, FAR_AWAY, get, post_head, serve};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -84,6 +84,51 @@ fn a_request_whose_head_or_body_is_still_coming_is_answered() {
         assert_eq!(client.end(), End::Closed);
         assert_eq!(server.events_until_drained(), [Event::Answered(6), Event::Drained]);
     }
+}
+
+#[test]
+fn an_idle_connection_gets_one_more_answer_where_there_is_patience() {
+    let server = serve(Settings::default());
+    let (mut used, mut fresh, mut silent) = (server.connect(), server.connect(), server.connect());
+    assert_eq!(used.ask(get("/hello")).status, 200);
+    server.settle();
+    server.retire(FAR_AWAY, FAR_AWAY);
+    for client in [&mut used, &mut fresh] {
+        let answer = client.ask(get("/hello"));
+        assert_eq!(answer.status, 200);
+        assert!(answer.says_close());
+        assert_eq!(client.end(), End::Closed);
+    }
+    assert_eq!(server.connections(), 1);
+    silent.finish_sending();
+    assert_eq!(silent.end(), End::Closed);
+    assert_eq!(server.events_until_drained().pop(), Some(Event::Drained));
+}
+
+#[test]
+fn patience_with_idle_connections_ends() {
+    let server = serve(Settings::default());
+    let mut silent = server.connect();
+    server.settle();
+    let started = Instant::now();
+    server.retire(FAR_AWAY, SHORT);
+    silent.end();
+    assert!(started.elapsed() >= SHORT, "{:?}", started.elapsed());
+    assert_eq!(server.events_until_drained(), [Event::Drained]);
+}
+
+#[test]
+fn a_listener_is_taken_and_left_while_the_server_runs() {
+    let server = serve(Settings::default());
+    let neighbour = Listener::bind("127.0.0.1", 0).expect("a free port");
+    let address = neighbour.address();
+    server.listen(1, neighbour);
+    let mut client = Client::connect(address);
+    assert_eq!(client.ask(get("/hello")).status, 200);
+    server.leave(1);
+    assert_eq!(client.ask(get("/hello")).status, 200, "its connections stay");
+    server.settle();
+    assert!(TcpStream::connect(address).is_err());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The server and its listener, as cello-core starts and stops them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,12 +48,27 @@ impl Listener {
         }
     }
 
+    /// A listening socket of another process, by its number here, which the caller may close.
+    ///
+    /// Errors: OSError for the number of anything else.
+    #[staticmethod]
+    fn inherited(descriptor: RawFd) -> PyResult<Self> {
+        Ok(Self(Mutex::new(Some(cello_kernel::Listener::inherited(descriptor)?))))
+    }
+
     /// Host and port, with the port that was given where 0 was asked for.
     #[getter]
     fn address(&self) -> PyResult<(String, u16)> {
         let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let address = listener.as_ref().ok_or_else(|| PyRuntimeError::new_err("a server has this listener"))?.address();
         Ok((address.ip().to_string(), address.port()))
+    }
+}
+
+impl Listener {
+    fn take(&self) -> PyResult<cello_kernel::Listener> {
+        let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        listener.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))
     }
 }
 
@@ -294,11 +310,7 @@ impl Server {
         if own.is_none() && listener.is_some() {
             return Err(PyValueError::new_err("only cello's own loop serves a listener"));
         }
-        let socket = listener.map(|listener| {
-            let socket = listener.get().0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            socket.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))
-        });
-        let socket = socket.transpose()?;
+        let socket = listener.map(|listener| listener.get().take()).transpose()?;
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Prepared { router, plans, fallbacks, hooks, set_current, proxies, settings } =
             prepared.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
@@ -335,10 +347,27 @@ impl Server {
         let bridge = Arc::new(Bridge(handlers.clone()));
         let server = cello_kernel::Server::start(executor, router, bridge, settings);
         if let Some(socket) = socket {
-            server.listen(socket)?;
+            server.listen(0, socket)?;
         }
         *self.lock_running() = Some(Running { server, handlers, lodging });
         Ok(())
+    }
+
+    /// Accept connections on `listener` as well, in place of the one that was at `place` before; `start()` uses place 0.
+    /// Once the server stops it is closed.
+    ///
+    /// Errors: RuntimeError where the server does not run, or another has the listener; OSError on another kind of loop.
+    fn listen(&self, place: usize, listener: &Listener) -> PyResult<()> {
+        let running = self.lock_running();
+        let running = running.as_ref().ok_or_else(|| PyRuntimeError::new_err("the server does not run"))?;
+        Ok(running.server.listen(place, listener.take()?)?)
+    }
+
+    /// Accept no more on the listener at `place`. The connections that came by it stay.
+    fn leave(&self, place: usize) {
+        if let Some(running) = &*self.lock_running() {
+            running.server.leave(place);
+        }
     }
 
     /// Open a connection in memory, from this thread or another. `peer` is the address that the client is to have, and its
@@ -369,11 +398,13 @@ impl Server {
     }
 
     /// Stop accepting, let each connection finish the request it is at, close the rest after `deadline_s` seconds.
-    /// `on_drained` is called when the last one is closed.
-    fn stop(&self, deadline_s: f64) -> PyResult<()> {
-        let deadline = duration(deadline_s)?;
+    /// `on_drained` is called when the last one is closed. Idle connections are closed at once, or after `patience_s`
+    /// seconds, in which each gets one more answer.
+    #[pyo3(signature = (deadline_s, patience_s = 0.0))]
+    fn stop(&self, deadline_s: f64, patience_s: f64) -> PyResult<()> {
+        let (deadline, patience) = (duration(deadline_s)?, duration(patience_s)?);
         if let Some(running) = &*self.lock_running() {
-            running.server.stop(deadline);
+            running.server.stop(deadline, patience);
         }
         Ok(())
     }

@@ -31,7 +31,9 @@ pub struct Served {
 
 #[derive(Debug)]
 enum Command {
-    Stop(Duration),
+    Stop(Duration, Duration),
+    Listen(usize, Listener),
+    Leave(usize),
     CountConnections(mpsc::Sender<usize>),
     StandStill(mpsc::Receiver<()>),
 }
@@ -57,11 +59,15 @@ fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let router = router();
     let server = Server::start(Executor::Runtime(runtime.handle().clone()), router, application, settings);
-    server.listen(listener).expect("a socket that can be watched");
+    server.listen(0, listener).expect("a socket that can be watched");
     runtime.block_on(async {
         while let Some(command) = commands.recv().await {
             match command {
-                Command::Stop(deadline) => server.stop(deadline),
+                Command::Stop(deadline, patience) => server.stop(deadline, patience),
+                Command::Listen(place, listener) => {
+                    server.listen(place, listener).expect("a socket that can be watched")
+                }
+                Command::Leave(place) => server.leave(place),
                 Command::CountConnections(reply) => reply.send(server.connections()).expect("a test that waits"),
                 Command::StandStill(meeting) => {
                     meeting.recv().expect("a test that waits");
@@ -130,7 +136,22 @@ impl Served {
 
     /// Begins to stop.
     pub fn stop(&self, deadline: Duration) {
-        self.send(Command::Stop(deadline));
+        self.retire(deadline, Duration::ZERO);
+    }
+
+    /// Begins to stop, with patience for idle connections.
+    pub fn retire(&self, deadline: Duration, patience: Duration) {
+        self.send(Command::Stop(deadline, patience));
+    }
+
+    /// Has the server accept on another listener.
+    pub fn listen(&self, place: usize, listener: Listener) {
+        self.send(Command::Listen(place, listener));
+    }
+
+    /// Has the server accept no more on a listener.
+    pub fn leave(&self, place: usize) {
+        self.send(Command::Leave(place));
     }
 
     /// Stops, waits until the last connection is closed, and returns every event that was not waited for, among which

@@ -983,6 +983,12 @@ class Listener:
 
         Errors: OSError, with words for the user.
         """
+    @staticmethod
+    def inherited(descriptor: int) -> Listener:
+        """A listening socket of another process, by its number here, which the caller may close.
+
+        Errors: OSError for the number of anything else.
+        """
     @property
     def address(self) -> tuple[str, int]:
         """Host and port, with the port that was given where 0 was asked for."""
@@ -1105,6 +1111,14 @@ class Server:
         Errors: RuntimeError where the server was started before, or its loop never ran; ValueError for a listener on
         another kind of loop.
         """
+    def listen(self, place: int, listener: Listener) -> None:
+        """Accept connections on `listener` as well, in place of the one that was at `place` before.
+
+        `start()` uses place 0. Once the server stops it is closed.
+        Errors: RuntimeError where the server does not run or another has the listener, OSError on another kind of loop.
+        """
+    def leave(self, place: int) -> None:
+        """Accept no more on the listener at `place`. The connections that came by it stay."""
     def connect(self, peer: tuple[str, int] | None = None, is_secure: bool = False) -> Connection:
         """Open a connection in memory, from this thread or another.
 
@@ -1116,10 +1130,11 @@ class Server:
         """The number of open connections."""
     def tasks(self) -> list[asyncio.Task[Any]]:
         """The tasks of the requests that are not over: they may be answered, and have something left to do."""
-    def stop(self, deadline_s: float) -> None:
+    def stop(self, deadline_s: float, patience_s: float = 0.0) -> None:
         """Stop accepting, let each connection finish the request it is at, close the rest after `deadline_s` seconds.
 
-        `on_drained` is called when the last one is closed.
+        `on_drained` is called when the last one is closed. Idle connections are closed at once, or after `patience_s`
+        seconds, in which each gets one more answer.
         """
     def close(self) -> None:
         """Leave the loop, and let go of the application. What is still open is dropped: `stop()` goes before."""
