@@ -103,7 +103,7 @@ class Server:
         for line in process.stdout:
             server.banner.append(line)
             if "running at http://" in line:
-                host, _, port = line.strip().rpartition("http://")[2].rpartition(":")
+                host, _, port = line.rpartition("http://")[2].split()[0].rpartition(":")
                 server.host, server.port = host.strip("[]"), int(port)
                 return server
         stopped = server.wait()

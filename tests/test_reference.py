@@ -47,6 +47,7 @@ def test_the_options_that_are_told_are_read_from_the_environment_and_have_these_
         "port": ("9000", 9000),
         "env": ("production", "production"),
         "debug": ("0", False),
+        "workers": ("4", 4),
         "logs": ("0", False),
     }
     named: set[str] = set()

@@ -70,6 +70,18 @@ def write(folder: Path, name: str, source: str) -> Path:
         ({"logs": False}, {}, {}, Options("127.0.0.1", 8000, "development", debug=True, logs=False)),
         ({"host": None}, {"host": None}, {}, Options("127.0.0.1", 8000, "development", debug=True, logs=True)),
         ({}, {"port": 0}, {"PORT": "1"}, Options("127.0.0.1", 0, "development", debug=True, logs=True)),
+        (
+            {"workers": "4"},
+            {"workers": 3},
+            {"CELLO_WORKERS": "2"},
+            Options("127.0.0.1", 8000, "development", debug=True, logs=True, workers=4),
+        ),
+        (
+            {},
+            {"workers": 3},
+            {"CELLO_WORKERS": "2"},
+            Options("127.0.0.1", 8000, "development", debug=True, logs=True, workers=3),
+        ),
     ],
     ids=[
         "defaults",
@@ -82,6 +94,8 @@ def write(folder: Path, name: str, source: str) -> Path:
         "no logs in development",
         "None leaves the choice",
         "port 0 is a choice",
+        "workers by command line",
+        "workers by argument",
     ],
 )
 def test_what_is_not_given_takes_its_default(
@@ -168,7 +182,7 @@ def test_an_option_that_is_nearly_one_is_refused_with_a_suggestion(word: str, ne
 
 def test_the_words_of_a_script_s_own_command_line_are_left_alone() -> None:
     options = _options.script_options(["seed", "--fixtures=small", "--port", "1", "-v", "--no-logs"])
-    assert options == {"host": None, "port": "1", "env": None, "debug": None, "logs": False}
+    assert options == {"host": None, "port": "1", "env": None, "debug": None, "workers": None, "logs": False}
 
 
 # --- python app.py

@@ -12,6 +12,8 @@ from cello.errors import CelloError, OptionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cello._options import Options
+    from cello._worker import Control
     from cello.app import App
 
 __all__ = ["EXIT_INTERRUPTED", "EXIT_START", "EXIT_USAGE", "Deferred", "fail", "run", "serve"]
@@ -58,8 +60,11 @@ def run(app: App, arguments: Mapping[str, Any]) -> None:
 
 def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
     """Serves with the options of all three sources; returns when the server was stopped."""
+    control = _control()
     try:
         options = _options.resolve(command_line, arguments, os.environ)
+        if options.workers > 1 and control is None:
+            _supervise(options)
     except OptionError as error:
         if str(error).startswith("run("):
             from cello._mistake import caller
@@ -70,9 +75,12 @@ def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any
     from cello import _serve
 
     try:
-        _serve.serve(app, options)
+        _serve.serve(app, options, control)
     except CelloError as error:
-        fail(error, EXIT_START)
+        if control is None:
+            fail(error, EXIT_START)
+        control.fail(error)
+        sys.exit(EXIT_START)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
 
@@ -87,3 +95,29 @@ def fail(error: BaseException, code: int) -> NoReturn:
 
         print(fold(error.__cause__), file=sys.stderr)
     sys.exit(code)
+
+
+def _control() -> Control | None:
+    if "CELLO_WORKER" not in os.environ:
+        return None
+    from cello._worker import Control
+
+    return Control.inherited()
+
+
+def _supervise(options: Options) -> NoReturn:
+    """Becomes the supervisor of workers that each run this process's command line.
+
+    Errors: OptionError where that is not known.
+    """
+    if sys.argv[0] in ("", "-"):
+        raise OptionError("workers run a file or a module: what was typed in they cannot run")
+    import json
+
+    terms = {"command": sys.orig_argv[1:], "host": options.host, "port": options.port, "workers": options.workers}
+    # The framework is found where it was found here, and after the standard library.
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    program = f"import sys; sys.path.append({folder!r}); from cello._supervisor import main; main()"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-c", program, json.dumps(terms)])

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "add_options", "refuse_misspelt", "resolve", "script_options"]
 
+#: More processes than any machine has cores for.
+_MOST_WORKERS = 1024
 _ENVIRONMENTS = ("development", "production")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -30,6 +32,7 @@ class Options:
     env: str
     debug: bool
     logs: bool
+    workers: int = 1
 
 
 def resolve(
@@ -59,6 +62,7 @@ def resolve(
         env=env,
         debug=debug,
         logs=debug if logs is None else logs,
+        workers=choose("workers", _workers, "CELLO_WORKERS") or 1,
     )
 
 
@@ -68,6 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", help="port to listen on, 0 for any that is free (8000)")
     parser.add_argument("--env", help="development or production: decides the defaults below (development)")
     parser.add_argument("--debug", action="store_true", default=None, help="show errors to clients (on in development)")
+    parser.add_argument("--workers", help="how many processes serve, under one that supervises them (1, alone)")
     parser.add_argument(
         "--no-logs", dest="logs", action="store_false", default=None, help="no line for each request (on in production)"
     )
@@ -112,6 +117,16 @@ def _port(value: Any, source: str) -> int:
     if isinstance(value, bool | float) or not 0 <= port <= 65_535:
         raise OptionError(f"{source} is {value!r}: a port is a number from 0 to 65535")
     return port
+
+
+def _workers(value: Any, source: str) -> int:
+    try:
+        workers = int(value)
+    except (TypeError, ValueError):
+        workers = 0
+    if isinstance(value, bool | float) or not 1 <= workers <= _MOST_WORKERS:
+        raise OptionError(f"{source} is {value!r}: workers are a number from 1 to {_MOST_WORKERS}")
+    return workers
 
 
 def _environment(value: Any, source: str) -> str:

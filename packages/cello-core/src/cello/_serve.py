@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from cello._options import Options
+    from cello._worker import Control
     from cello.app import App
 
 __all__ = ["serve"]
@@ -32,14 +33,16 @@ _log = logging.getLogger("cello")
 SHUTDOWN_TIMEOUT_S = 30.0
 
 
-def serve(app: App, options: Options) -> None:
+def serve(app: App, options: Options, control: Control | None = None) -> None:
     """Serves until SIGINT or SIGTERM; a second SIGINT ends it at once, as KeyboardInterrupt.
+
+    With a supervisor it serves what that gives it, until that says otherwise or is gone.
 
     Errors: StartError.
     """
     serving = Serving(app, debug=options.debug, logs=options.logs)
     try:
-        listener = Listener.bind(options.host, options.port)
+        listener = Listener.bind(options.host, options.port) if control is None else None
     except BindError as error:
         raise StartError(f"{error}{holder(options.port) if 'is in use' in str(error) else ''}") from None
     _raise_descriptor_limit()
@@ -51,7 +54,7 @@ def serve(app: App, options: Options) -> None:
             _hint(app)
         try:
             with telling() if options.debug else nullcontext():
-                runner.run(_live(serving, listener, loop))
+                runner.run(_live(serving, listener, control, loop))
         finally:
             serving.end()  # and now the runner cancels what is left
 
@@ -63,16 +66,27 @@ def _hint(app: App) -> None:
         _log.warning("%s", words)
 
 
-async def _live(serving: Serving, listener: Listener, loop: EventLoop) -> None:
+async def _live(serving: Serving, listener: Listener | None, control: Control | None, loop: EventLoop) -> None:
     stopping = asyncio.Event()
     startup = asyncio.current_task()
 
-    def stop() -> None:
+    patience_s = 0.0
+
+    def stop(with_patience_s: float = 0.0) -> None:
+        nonlocal patience_s
+        patience_s = with_patience_s
         stopping.set()
         if startup is not None:
             startup.cancel()
 
-    forget_signals = _listen_to_signals(loop, stop)
+    def obey_signal() -> None:
+        if control is not None and not stopping.is_set():
+            control.say("leaving")
+        stop()
+
+    forget_signals = _listen_to_signals(loop, obey_signal)
+    if control is not None:
+        control.obey(loop, serving.server, stop)
     try:
         try:
             await serving.begin()
@@ -82,11 +96,15 @@ async def _live(serving: Serving, listener: Listener, loop: EventLoop) -> None:
             raise
         finally:
             startup = None
-        host, port = listener.address
+        address = listener.address if listener is not None else None
         serving.start(listener)
-        print(f"Cello running at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        if address is not None:
+            host, port = address
+            print(f"Cello running at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        if control is not None:
+            control.say("ready")
         await stopping.wait()
-        await serving.stop(SHUTDOWN_TIMEOUT_S)
+        await serving.stop(SHUTDOWN_TIMEOUT_S, patience_s)
     finally:
         forget_signals()
 

@@ -131,13 +131,14 @@ class Serving:
         """Takes requests, from a listener or in memory alone."""
         self.server.start(listener)
 
-    async def stop(self, timeout_s: float) -> None:
+    async def stop(self, timeout_s: float, patience_s: float = 0.0) -> None:
         """Answers the requests there are, and has the application do what comes after the last one.
 
-        Units: after `timeout_s` connections are closed, and after as long again requests are not waited for.
+        Units: for `patience_s` idle connections are kept, for one more answer each; after `timeout_s` connections are
+        closed, and after as long again requests are not waited for.
         Errors: StartError where the application's end failed.
         """
-        self.server.stop(timeout_s)
+        self.server.stop(timeout_s, patience_s)
         await self._drained.wait()
         if left := self.server.tasks():
             await asyncio.wait(left, timeout=timeout_s)

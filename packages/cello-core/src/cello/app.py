@@ -225,19 +225,23 @@ class App(Scope):
         *,
         env: Literal["development", "production"] | None = None,
         debug: bool | None = None,
+        workers: int | None = None,
         logs: bool | None = None,
     ) -> None:
         """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
-        The command line (`--host --port --env --debug --no-logs`) goes before the arguments, they before the
-        environment (`CELLO_HOST`, `CELLO_PORT` or `PORT`, `CELLO_ENV`, `CELLO_DEBUG`, `CELLO_LOGS`), that before the
-        defaults: 127.0.0.1, 8000, development. In development `debug` and `logs` are on, in production off.
+        The command line (`--host --port --env --debug --workers --no-logs`) goes before the arguments, they before the
+        environment (`CELLO_HOST`, `CELLO_PORT` or `PORT`, `CELLO_ENV`, `CELLO_DEBUG`, `CELLO_WORKERS`, `CELLO_LOGS`),
+        that before the defaults: 127.0.0.1, 8000, development, one worker. In development `debug` and `logs` are on, in
+        production off. With more workers than one this process becomes their supervisor, and this does not return: each
+        worker runs the command line again, and serves where it calls this.
 
         Errors: exits with 2 for a bad option, with 3 where the application could not start.
         """
         from cello import _launch
 
-        _launch.run(self, {"host": host, "port": port, "env": env, "debug": debug, "logs": logs})
+        arguments = {"host": host, "port": port, "env": env, "debug": debug, "workers": workers, "logs": logs}
+        _launch.run(self, arguments)
 
     @property
     def _words(self) -> str:

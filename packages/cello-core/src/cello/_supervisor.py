@@ -1,0 +1,393 @@
+"""The supervisor: it starts workers, replaces those that end, and serves nothing itself.
+
+It has the listening sockets of all slots for as long as it lives: what waits in them is never reset. A slot whose
+worker is gone is given to a neighbour, and given back to the successor. The application is never imported here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cello import _supervisor_sockets as sockets
+from cello._port import holder
+from cello._supervisor_worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+__all__ = ["Supervisor", "main"]
+
+EXIT_KILLED = 1
+EXIT_START = 3
+EXIT_INTERRUPTED = 130
+
+#: A worker that lived so long begins a new count of failures.
+STEADY_S = 10.0
+#: The first successor starts at once, the second so much later; from then on it doubles.
+BACK_OFF_S = 0.25
+MOST_BACK_OFF_S = 30.0
+#: A worker has twice 30 seconds for its requests; one that is still there then is killed.
+KILL_AFTER_S = 65.0
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD)
+
+
+def main() -> None:
+    """Supervises as the words of the command line say, which `cello._launch` wrote."""
+    terms: dict[str, Any] = json.loads(sys.argv[1])
+    supervisor = Supervisor(terms["command"])
+    try:
+        supervisor.open(terms["host"], terms["port"], terms["workers"])
+        code = supervisor.run()
+    except sockets.BindError as error:
+        tell(f"{error}{holder(terms['port']) if 'is in use' in str(error) else ''}")
+        code = EXIT_START
+    finally:
+        supervisor.close()
+    sys.exit(code)
+
+
+def tell(words: str) -> None:
+    """Writes a line to standard error, where there is one."""
+    with contextlib.suppress(OSError):
+        print(f"cello: {words}", file=sys.stderr, flush=True)
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    pass
+
+
+def has_terminal() -> bool:
+    """Whether there is a terminal that the process belongs to."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+@dataclass(eq=False)
+class Slot:
+    """A place that a worker has, and its listening socket."""
+
+    number: int
+    listener: socket.socket
+    is_wanted: bool = True
+    #: The worker whose place it is, starting or serving.
+    worker: Worker | None = None
+    #: The one that is being started to take its place.
+    successor: Worker | None = None
+    #: Whoever accepts on the socket.
+    holder: Worker | None = None
+    failures: int = 0
+    starts_s: float | None = None
+
+
+class Supervisor:
+    """Workers that all run one command."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = command
+        self.slots: list[Slot] = []
+        #: All processes there are, those that are leaving among them.
+        self.workers: list[Worker] = []
+        self.is_started = False
+        self.is_stopping = False
+        self.exit_code = 0
+        self.interrupts = 0
+        self.kills_s: float | None = None
+        self.told: set[str] = set()
+        #: Slots whose workers are to be replaced, and the one that is being replaced, until it has ended.
+        self.roll: deque[Slot] = deque()
+        self.retiring: Worker | None = None
+        self.selector = selectors.DefaultSelector()
+        self.signals, self._wakeup = socket.socketpair()
+        for end in (self.signals, self._wakeup):
+            end.setblocking(False)
+        #: Whether it ends with its terminal: `nohup` says that it does not.
+        self.needs_terminal = has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+        signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, _ignore)  # they come by the socket
+        self.selector.register(self.signals, selectors.EVENT_READ)
+
+    def open(self, host: str, port: int, count: int) -> None:
+        """Binds the listening sockets of so many workers.
+
+        Errors: BindError.
+        """
+        self.slots = [Slot(number, one) for number, one in enumerate(sockets.listen(host, port, count))]
+
+    def run(self) -> int:
+        """Starts the workers, supervises them until all have ended, and gives the exit code."""
+        for slot in self.slots:
+            slot.worker = self.start(slot)
+        while self.workers or not self.is_stopping:
+            for key, _ in self.selector.select(self.pause_s()):
+                if key.data is None:
+                    self.follow_signals()
+                else:
+                    self.hear(key.data)
+            self.bury()
+            self.come_to_time()
+        return self.exit_code
+
+    def close(self) -> None:
+        """Ends what is left. Workers that nobody tells anything any more end by themselves."""
+        for worker in self.workers:
+            worker.channel.close()
+        for slot in self.slots:
+            slot.listener.close()
+
+    # --- workers
+
+    def start(self, slot: Slot) -> Worker:
+        """Starts a process for a slot."""
+        worker = Worker(self.command, slot.number)
+        self.workers.append(worker)
+        self.selector.register(worker.channel, selectors.EVENT_READ, worker)
+        return worker
+
+    def hear(self, worker: Worker) -> None:
+        """Listens to what a worker says."""
+        for word in worker.hear():
+            if word == "ready":
+                self.welcome(worker)
+            elif word == "leaving" and self.is_started and not (self.is_stopping or worker.is_leaving):
+                # It was asked to by somebody else, and may take its time.
+                worker.is_leaving = True
+                self.replace(worker, "was told to stop")
+        # Its end makes the channel readable for ever: that it ended is known by the signal.
+        if worker.process.poll() is not None or worker.is_deaf:
+            self.forget_channel(worker)
+
+    def forget_channel(self, worker: Worker) -> None:
+        """Listens to a worker no more."""
+        if worker.channel in self.selector.get_map():
+            self.selector.unregister(worker.channel)
+
+    def welcome(self, worker: Worker) -> None:
+        """A worker has started."""
+        slot = self.slots[worker.slot]
+        if self.is_stopping or worker.is_leaving:
+            worker.stop()
+        elif slot.successor is worker:
+            before, slot.worker, slot.successor = slot.worker, worker, None
+            self.share()
+            if before is not None:
+                tell(f"worker {worker.pid} takes the place of worker {before.pid}")
+                self.retiring = before
+                before.retire()
+        elif self.is_started:
+            self.share()
+        elif all(slot.worker and slot.worker.serves for slot in self.slots):
+            self.is_started = True
+            self.share()
+            pids = ", ".join(str(worker.pid) for worker in self.workers)
+            url = f"http://{sockets.shown(self.slots[0].listener)}"
+            with suppress(OSError):  # who reads that may be gone
+                print(f"Cello running at {url} with {len(self.workers)} workers (pids {pids})", flush=True)
+        self.next_of_roll()
+
+    def share(self) -> None:
+        """Has each slot served by its own worker, or by the neighbour that has the fewest."""
+        serving = [slot.worker for slot in self.slots if slot.worker is not None and slot.worker.serves]
+        if not serving or not self.is_started:
+            return
+        held = {worker.pid: sum(slot.holder is worker for slot in self.slots) for worker in serving}
+        for slot in self.slots:
+            holder = slot.holder if slot.holder in serving else None
+            if slot.worker is not None and slot.worker.serves:
+                chosen = slot.worker
+            else:
+                chosen = holder or min(serving, key=lambda worker: held[worker.pid])
+            if chosen is holder:
+                continue
+            chosen.take(slot.number, slot.listener)
+            held[chosen.pid] += 1
+            if holder is not None:
+                holder.leave(slot.number)
+                held[holder.pid] -= 1
+            slot.holder = chosen
+
+    def bury(self) -> None:
+        """Sees which workers have ended."""
+        for worker in [one for one in self.workers if one.process.poll() is not None]:
+            self.hear(worker)
+            self.workers.remove(worker)
+            worker.channel.close()
+            self.lose(worker)
+
+    def lose(self, worker: Worker) -> None:
+        """A worker has ended."""
+        slot = self.slots[worker.slot]
+        if self.is_stopping:
+            self.tell_failure(worker)
+            if worker.process.returncode > 0:
+                self.exit_code = self.exit_code or worker.process.returncode
+        elif not self.is_started:
+            if worker.failure is None:
+                tell(f"a worker {worker.cause()} before it had started")
+            self.tell_failure(worker)
+            self.stop(EXIT_START)
+        elif slot.successor is worker:
+            self.tell_failure(worker)
+            tell(f"the successor {worker.pid} {worker.cause()} before it had started: the workers stay as they are")
+            slot.successor = None
+            self.roll.clear()
+        else:
+            self.tell_failure(worker)
+            if not worker.is_leaving:
+                self.replace(worker, worker.cause())
+        if worker is self.retiring:
+            self.retiring = None
+        self.next_of_roll()
+
+    def replace(self, worker: Worker, cause: str) -> None:
+        """Has neighbours serve the slot of a worker that is lost, and starts its successor."""
+        slot = self.slots[worker.slot]
+        if slot.worker is not worker:
+            return
+        slot.worker, slot.successor = slot.successor, None
+        self.share()
+        if slot.worker is not None:
+            tell(f"worker {worker.pid} {cause}; its successor {slot.worker.pid} is starting already")
+            return
+        if worker.ready_s is not None and time.monotonic() - worker.ready_s > STEADY_S:
+            slot.failures = 0
+        pause_s = min(BACK_OFF_S * 2 ** (slot.failures - 1), MOST_BACK_OFF_S) if slot.failures else 0.0
+        slot.failures += 1
+        if pause_s:
+            tell(f"worker {worker.pid} {cause}; its successor starts in {pause_s:g} s")
+            slot.starts_s = time.monotonic() + pause_s
+        else:
+            slot.worker = self.start(slot)
+            tell(f"worker {worker.pid} {cause}; its successor is worker {slot.worker.pid}")
+
+    def tell_failure(self, worker: Worker) -> None:
+        """Says what a worker said of its end: what all of them say, once."""
+        failure = worker.failure
+        if failure is not None and not (failure in self.told and (self.is_stopping or not self.is_started)):
+            self.told.add(failure)
+            tell(failure)
+
+    # --- time
+
+    def pause_s(self) -> float | None:
+        """How long there is nothing to do."""
+        times = [slot.starts_s for slot in self.slots if slot.starts_s is not None]
+        times += [] if self.kills_s is None else [self.kills_s]
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def come_to_time(self) -> None:
+        """Does what it is time for."""
+        now_s = time.monotonic()
+        for slot in self.slots:
+            if slot.starts_s is not None and slot.starts_s <= now_s:
+                slot.starts_s = None
+                slot.worker = self.start(slot)
+                tell(f"worker {slot.worker.pid} starts")
+        if self.kills_s is not None and self.kills_s <= now_s:
+            self.kills_s = None
+            for worker in self.workers:
+                tell(f"worker {worker.pid} has not ended within {KILL_AFTER_S:g} s, and is killed")
+                worker.kill()
+            self.exit_code = self.exit_code or EXIT_KILLED
+
+    # --- signals
+
+    def follow_signals(self) -> None:
+        """Does what signals ask for."""
+        for number in self.signals.recv(1 << 10):
+            if number == signal.SIGTERM:
+                self.stop(0)
+            elif number == signal.SIGINT:
+                self.interrupts += 1
+                if self.interrupts > 1:
+                    self.exit_code = EXIT_INTERRUPTED
+                    for worker in self.workers:
+                        worker.kill()
+                self.stop(0)
+            elif self.is_stopping:
+                continue
+            elif number == signal.SIGHUP:
+                if self.needs_terminal and not has_terminal():
+                    self.stop(0)
+                    continue
+                self.roll = deque(slot for slot in self.slots if slot.is_wanted)
+                self.next_of_roll()
+            elif number == signal.SIGTTIN:
+                self.add()
+            elif number == signal.SIGTTOU:
+                self.remove()
+
+    def stop(self, exit_code: int) -> None:
+        """Has all workers end, and then the supervisor."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        self.exit_code = self.exit_code or exit_code
+        self.kills_s = time.monotonic() + KILL_AFTER_S
+        for slot in self.slots:
+            slot.starts_s = None
+            slot.listener.close()
+        for worker in self.workers:
+            worker.stop()
+
+    def next_of_roll(self) -> None:
+        """Starts the successor of the next worker that is to be replaced, when the one before has ended."""
+        if self.is_stopping or not self.is_started or self.retiring is not None:
+            return
+        if any(slot.successor is not None for slot in self.slots):
+            return
+        while self.roll:
+            slot = self.roll.popleft()
+            # Whoever is being started anyway has the new code, or fails by it.
+            if slot.is_wanted and slot.worker is not None and slot.worker.serves:
+                slot.successor = self.start(slot)
+                return
+
+    def add(self) -> None:
+        """Starts one more worker."""
+        slot = next((slot for slot in self.slots if not slot.is_wanted), None)
+        if slot is None:
+            try:
+                listener = sockets.another(self.slots[0].listener)
+            except OSError as error:
+                tell(f"there can be no more workers: {error}")
+                return
+            slot = Slot(len(self.slots), listener)
+            listener.listen(sockets.BACKLOG)
+            self.slots.append(slot)
+        slot.is_wanted, slot.failures = True, 0
+        slot.worker = self.start(slot)
+        tell(f"worker {slot.worker.pid} is one more")
+        self.share()
+
+    def remove(self) -> None:
+        """Retires one worker, unless it is the only one."""
+        wanted = [slot for slot in self.slots if slot.is_wanted]
+        if len(wanted) == 1 or not self.is_started:
+            tell(
+                "the last worker stays: SIGTERM stops the server" if self.is_started else "not all workers have started"
+            )
+            return
+        slot = wanted[-1]
+        leaving = [worker for worker in (slot.worker, slot.successor) if worker is not None]
+        slot.is_wanted, slot.worker, slot.successor, slot.starts_s = False, None, None, None
+        self.share()
+        for worker in leaving:
+            tell(f"worker {worker.pid} is one too many")
+            worker.retire()

@@ -1,0 +1,127 @@
+"""A worker as its supervisor sees it: a process, and a channel to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """A process that serves, and that says when it does.
+
+    The channel carries words, one a line: from here `take N` (with the listening socket of slot N), `leave N`, `retire`
+    and `stop`; from there `ready`, `leaving` and `failed "WORDS"`. Its end means the end of the other side.
+    """
+
+    def __init__(self, command: Sequence[str], slot: int) -> None:
+        self.channel, theirs = socket.socketpair()
+        self.channel.setblocking(False)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                env={**os.environ, "CELLO_WORKER": str(theirs.fileno())},
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                # Ctrl-C in a terminal is for the supervisor alone, which tells the workers.
+                process_group=0,
+            )
+        self.slot = slot
+        self.ready_s: float | None = None
+        #: Whether it is on its way out, told or by itself.
+        self.is_leaving = False
+        #: What it said of why it could not go on.
+        self.failure: str | None = None
+        #: Whether the other end of the channel is closed.
+        self.is_deaf = False
+        self._received = b""
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self.process.pid
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes connections."""
+        return self.ready_s is not None and not self.is_leaving
+
+    def hear(self) -> Iterator[str]:
+        """What it has said since the last time, besides of its failure."""
+        while True:
+            try:
+                data = self.channel.recv(1 << 16)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self.is_deaf = True
+                break
+            self._received += data
+        *lines, self._received = self._received.split(b"\n")
+        for line in lines:
+            word, _, rest = line.decode().partition(" ")
+            if word == "failed":
+                self.failure = json.loads(rest)
+                continue
+            if word == "ready":
+                self.ready_s = time.monotonic()
+            yield word
+
+    def take(self, slot: int, listener: socket.socket) -> None:
+        """Has it accept on a slot's listening socket."""
+        self._say(f"take {slot}", listener)
+
+    def leave(self, slot: int) -> None:
+        """Has it accept no more on a slot's listening socket."""
+        self._say(f"leave {slot}")
+
+    def retire(self) -> None:
+        """Has it answer what it has, with patience for requests that are on their way to it, and end."""
+        self._end("retire")
+
+    def stop(self) -> None:
+        """Has it answer the requests it has, and end."""
+        self._end("stop")
+
+    def kill(self) -> None:
+        """Ends it whatever it does."""
+        self.process.kill()
+
+    def cause(self) -> str:
+        """Why it ended, once it has."""
+        code = self.process.returncode
+        if code >= 0:
+            return f"ended with exit code {code}"
+        try:
+            return f"was ended by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was ended by signal {-code}"
+
+    def _end(self, word: str) -> None:
+        self.is_leaving = True
+        if self.ready_s is None:
+            self.process.terminate()  # it may not be listening to the channel yet
+        else:
+            self._say(word)
+
+    def _say(self, words: str, listener: socket.socket | None = None) -> None:
+        try:
+            data = f"{words}\n".encode()
+            if listener is None:
+                self.channel.send(data)
+            else:
+                socket.send_fds(self.channel, [data], [listener.fileno()])
+        except OSError:
+            pass  # it has just ended, which is told otherwise

@@ -1,0 +1,109 @@
+"""The supervisor, as a worker has it: a channel of orders and answers.
+
+Both are words, one a line: see `cello._supervisor_worker`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from cello._kernel import Listener
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from cello._kernel import Server
+
+__all__ = ["Control"]
+
+#: How long a worker that a successor has taken the place of waits for requests on connections that are idle.
+PATIENCE_S = 2.0
+
+
+class Control:
+    """The channel to the supervisor that started this process."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._received = b""
+        self._listeners: list[int] = []
+
+    @classmethod
+    def inherited(cls) -> Control | None:
+        """The channel that the environment names, once; None in a process that is no worker."""
+        number = os.environ.pop("CELLO_WORKER", None)
+        if number is None:
+            return None
+        try:
+            channel = socket.socket(fileno=int(number))
+        except (ValueError, OSError):
+            return None  # this process was started by a worker, and has its environment only
+        if channel.family != socket.AF_UNIX:
+            channel.detach()
+            return None
+        channel.set_inheritable(False)
+        channel.setblocking(False)
+        return cls(channel)
+
+    def obey(self, loop: asyncio.AbstractEventLoop, server: Server, stop: Callable[[float], None]) -> None:
+        """Follows the supervisor's orders from now on, and stops without one when it is gone.
+
+        Units: `stop` is given the seconds of patience with idle connections.
+        """
+
+        def hear() -> None:
+            try:
+                data, listeners, _, _ = socket.recv_fds(self._channel, 1 << 16, 16, socket.MSG_CMSG_CLOEXEC)
+            except BlockingIOError:
+                return
+            except OSError:
+                data, listeners = b"", []
+            self._listeners += listeners
+            if not data:
+                loop.remove_reader(self._channel)
+                stop(0.0)
+                return
+            *lines, self._received = (self._received + data).split(b"\n")
+            for line in lines:
+                self._follow(line.decode(), server, stop)
+
+        loop.add_reader(self._channel, hear)
+
+    def say(self, word: str) -> None:
+        """Tells the supervisor."""
+        self._send(word)
+
+    def fail(self, error: BaseException) -> None:
+        """Tells the supervisor why this process ends, for it to tell."""
+        words = str(error)
+        if error.__cause__ is not None:
+            from cello._trace import fold
+
+            words = f"{words}\n{fold(error.__cause__)}"
+        self._send(f"failed {json.dumps(words)}")
+
+    def _follow(self, order: str, server: Server, stop: Callable[[float], None]) -> None:
+        word, _, place = order.partition(" ")
+        if word == "take":
+            descriptor = self._listeners.pop(0)
+            try:
+                server.listen(int(place), Listener.inherited(descriptor))
+            finally:
+                os.close(descriptor)
+        elif word == "leave":
+            server.leave(int(place))
+        else:
+            stop(PATIENCE_S if word == "retire" else 0.0)
+
+    def _send(self, words: str) -> None:
+        try:
+            self._channel.setblocking(True)
+            self._channel.sendall(f"{words}\n".encode())
+        except OSError:
+            pass  # it is gone, which is seen by the channel's end
+        finally:
+            self._channel.setblocking(False)
