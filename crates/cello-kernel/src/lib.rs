@@ -34,6 +34,7 @@ mod request_id;
 mod router;
 mod server;
 mod service;
+pub mod shared;
 mod stream;
 mod watch;
 mod wire;
