@@ -24,7 +24,7 @@ from pydantic import Field, HttpUrl
 if TYPE_CHECKING:
     from serving import Serve
 
-JSON = {"content-type": "application/json"}
+IN_JSON = {"content-type": "application/json"}
 
 type Page = Annotated[int, Query(ge=1)]
 UserId = NewType("UserId", int)
@@ -446,17 +446,20 @@ def test_parameters_are_read_and_refused_over_the_wire(serve: Serve) -> None:
     }
     for path in ("/orders", "/arriving"):
         right = b'{"lines":[{"sku":"a","count":2}]}'
-        assert server.post(path, right, JSON).json() == {"lines": [{"sku": "a", "count": 2}], "note": None}
-        told = server.post(path, b'{"lines":[{"sku":"a","count":"2"},{}]}', JSON).json()["errors"]
+        assert server.post(path, right, IN_JSON).json() == {"lines": [{"sku": "a", "count": 2}], "note": None}
+        told = server.post(path, b'{"lines":[{"sku":"a","count":"2"},{}]}', IN_JSON).json()["errors"]
         assert [(error["pointer"], error["detail"]) for error in told] == [
             ("#/lines/0/count", "must be an integer"),
             ("#/lines/1/sku", "is required"),
             ("#/lines/1/count", "is required"),
         ]
-        malformed = server.post(path, b'{"lines":', JSON)
+        malformed = server.post(path, b'{"lines":', IN_JSON)
         assert (malformed.status, "cannot be read as JSON" in malformed.json()["detail"]) == (400, True)
         assert server.post(path, right, {"content-type": "text/csv"}).status == 415
-    assert [error["in"] for error in server.post("/arriving?page=x", b"{}", JSON).json()["errors"]] == ["body", "query"]
+    assert [error["in"] for error in server.post("/arriving?page=x", b"{}", IN_JSON).json()["errors"]] == [
+        "body",
+        "query",
+    ]
 
 
 def test_fields_and_files_of_forms_are_parameters(serve: Serve) -> None:
@@ -478,7 +481,7 @@ def test_fields_and_files_of_forms_are_parameters(serve: Serve) -> None:
 
 def test_the_older_form_of_errors_has_detail_loc_msg_and_type(serve: Serve) -> None:
     server = serve(SERVED.replace("ERRORS", '"legacy"'))
-    reply = server.post("/orders", b'{"lines":[{"sku":"a","count":"2"}]}', JSON)
+    reply = server.post("/orders", b'{"lines":[{"sku":"a","count":"2"}]}', IN_JSON)
     assert (reply.status, reply.headers["content-type"]) == (422, "application/json")
     assert reply.json() == {
         "detail": [{"loc": ["body", "lines", 0, "count"], "msg": "must be an integer", "type": "int_type"}]
