@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use hyper::server::conn::http1;
 use slab::Slab;
 use tokio::io::AsyncWrite;
@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::access_log::AccessLog;
 use crate::budget::Budget;
+use crate::client::Client;
 use crate::connection;
 use crate::duplex::{ClientEnd, duplex};
 use crate::exchange::{Application, Peer};
@@ -166,6 +167,16 @@ impl Server {
         }
         open(&self.state, Stream::Memory(near), Peer { line, ..peer }, &self.executor);
         (client, line)
+    }
+
+    /// Asks a request over a connection in memory of its own, as [`Server::connect`] opens it; gives its number, too. A
+    /// request that `has_body` is fed it, and has a valid `Content-Length` or none, and no `Transfer-Encoding`.
+    ///
+    /// # Errors
+    /// The protocol's own.
+    pub fn exchange(&self, head: Request<()>, has_body: bool, peer: Peer) -> io::Result<(Client, u64)> {
+        let (end, line) = self.connect(peer);
+        Ok((Client::begin(end, head, has_body)?, line))
     }
 
     /// Stops accepting, lets every connection finish the request it is at, and after `deadline` closes what is left.

@@ -62,6 +62,7 @@ pub(crate) struct Handlers {
     pub(crate) proxies: Option<Arc<TrustedProxies>>,
     pub(crate) task_maker: TaskMaker,
     pub(crate) contexts: Contexts,
+    pub(crate) lines: Lines,
     /// `ContextVar.set` of the current request, where anybody asks for that.
     pub(crate) set_current: Option<Py<PyAny>>,
     pub(crate) hooks: Hooks,
@@ -98,6 +99,31 @@ impl Contexts {
     pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
         let context = py.import("contextvars")?.call_method0("copy_context")?;
         Ok(Self { copy: context.getattr("copy")?.unbind(), run: context.get_type().getattr("run")?.unbind() })
+    }
+}
+
+/// The contexts of requests that bring their own, by the number of the connection in memory.
+#[derive(Default)]
+pub(crate) struct Lines(Mutex<HashMap<u64, Py<PyAny>>>);
+
+impl Lines {
+    /// Keeps the context of the one request of a connection.
+    pub(crate) fn keep(&self, line: u64, context: Py<PyAny>) {
+        self.lock().insert(line, context);
+    }
+
+    /// Lets go of it, where no request has taken it.
+    pub(crate) fn forget(&self, line: u64) {
+        let context = self.take(line);
+        drop(context);
+    }
+
+    fn take(&self, line: u64) -> Option<Py<PyAny>> {
+        self.lock().remove(&line)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Py<PyAny>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -336,6 +362,12 @@ impl Handlers {
         ended.unwrap_or_else(|error| Called::Answered(not_begun(py, error)))
     }
 
+    /// What a handler is called in: of its own.
+    fn context<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<Bound<'py, PyAny>> {
+        let brought = if exchange.line == 0 { None } else { self.lines.take(exchange.line) };
+        brought.map_or_else(|| self.contexts.copy.bind(py).call0(), |context| Ok(context.into_bound(py)))
+    }
+
     /// Tells of a step that kept everybody waiting, since it began by the coarse clock.
     pub(crate) fn note_slow(&self, py: Python<'_>, request: &Request, began_s: f64) {
         let took_s = coarse_now_s() - began_s;
@@ -365,7 +397,7 @@ impl Handlers {
     /// Calls a handler in a context of its own; an asynchronous one as a task, up to its first suspension.
     fn call(self: &Arc<Self>, plan: &Plan, request: &Bound<'_, Request>, ticket: u64) -> PyResult<Called> {
         let py = request.py();
-        let context = self.contexts.copy.bind(py).call0()?;
+        let context = self.context(py, request.get().exchange())?;
         if let Some(set_current) = &self.set_current {
             self.contexts.run.bind(py).call1((&context, set_current, request))?;
         }

@@ -1,6 +1,7 @@
 //! `cello._kernel`: the kernel and an asyncio event loop on one thread. The only place where Rust meets Python.
 
 mod awaitable;
+mod client;
 mod clock;
 mod connection;
 mod coroutine;
@@ -28,6 +29,8 @@ use pyo3::prelude::*;
 /// The native half of cello-core.
 #[pymodule]
 mod _kernel {
+    #[pymodule_export]
+    use crate::client::ClientExchange;
     #[pymodule_export]
     use crate::connection::Connection;
     #[pymodule_export]

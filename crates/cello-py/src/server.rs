@@ -15,8 +15,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::awaitable;
+use crate::client::{Asked, ClientExchange};
 use crate::connection::Connection;
-use crate::dispatch::{Bridge, Contexts, Handlers, Hooks, Plan, TaskMaker, Tasks};
+use crate::dispatch::{Bridge, Contexts, Handlers, Hooks, Lines, Plan, TaskMaker, Tasks};
 use crate::event_loop::LoopCore;
 use crate::guest::Lodging;
 use crate::request::TrustedProxies;
@@ -335,6 +336,7 @@ impl Server {
             proxies,
             task_maker: TaskMaker::new(event_loop)?,
             contexts: Contexts::new(py)?,
+            lines: Lines::default(),
             set_current,
             hooks,
             address,
@@ -384,6 +386,18 @@ impl Server {
         let running = self.lock_running();
         let running = running.as_ref().ok_or_else(|| PyRuntimeError::new_err("the server does not run"))?;
         Ok(Connection::new(running.server.connect(peer), running.handlers.clone()))
+    }
+
+    /// Ask a request, over a connection in memory of its own, from a task of the server's loop.
+    ///
+    /// Errors: ValueError for what no request can have, with words for the client; RuntimeError where the server does not
+    /// run.
+    fn exchange(&self, asked: Asked<'_>) -> PyResult<ClientExchange> {
+        let head = asked.head()?;
+        let running = self.lock_running();
+        let running = running.as_ref().ok_or_else(|| PyRuntimeError::new_err("the server does not run"))?;
+        let begun = running.server.exchange(head, asked.has_body(), asked.peer())?;
+        Ok(ClientExchange::new(begun, running.handlers.clone(), asked.context))
     }
 
     /// The number of open connections.

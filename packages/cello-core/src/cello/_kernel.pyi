@@ -1086,6 +1086,50 @@ class Connection:
     def close(self) -> None:
         """Close the connection. What was sent before still arrives."""
 
+class _Asked(Protocol):
+    """A request as another server has it; `target` is path and query, `context` what its handler is called in."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def target(self) -> bytes: ...
+    @property
+    def headers(self) -> Iterable[Sequence[bytes]]: ...
+    @property
+    def has_body(self) -> bool: ...
+    @property
+    def client(self) -> tuple[str, int] | None: ...
+    @property
+    def server(self) -> tuple[str, int | None] | None: ...
+    @property
+    def is_secure(self) -> bool: ...
+    @property
+    def context(self) -> Context | None: ...
+
+@final
+class ClientExchange:
+    """A request under way, and its answer. Closed, or dropped, its client has gone."""
+
+    def poll_feed(self, piece: bytes, is_last: bool) -> bool | asyncio.Future[None]:
+        """Take the next piece of the body; with an empty one its end alone, where it `is_last`.
+
+        Shape: whether the server wants more of it, or a future to be awaited before it is tried again.
+        Errors: ConnectionError where the exchange was closed.
+        """
+    def poll_head(self) -> tuple[int, list[tuple[bytes, bytes]]] | asyncio.Future[None]:
+        """Status and header fields of the answer, without what concerns the connection.
+
+        Shape: or a future to be awaited before it is asked for again.
+        Errors: ConnectionError where the server broke off, or the exchange was closed.
+        """
+    def poll_body(self) -> tuple[bytes, bool] | asyncio.Future[None]:
+        """A piece of the answer's body and whether more comes, or a future to be awaited before it is asked for again.
+
+        Errors: ConnectionError where the server broke off, or the exchange was closed.
+        """
+    def close(self) -> None:
+        """Leave, and wake whoever waits. A handler that is not done is cancelled."""
+
 @final
 class Server:
     """Serves an application on a loop: on its own kind as part of it, on any other as its guest."""
@@ -1125,6 +1169,12 @@ class Server:
         Shape: `peer` is the address that the client is to have, and its port; with `is_secure` its requests count as
         sent over TLS.
         Errors: RuntimeError where the server does not run; ValueError for what is no IP address.
+        """
+    def exchange(self, asked: _Asked) -> ClientExchange:
+        """Ask a request, over a connection in memory of its own, from a task of the server's loop.
+
+        Errors: ValueError for what no request can have, with words for the client; RuntimeError where the server does
+        not run.
         """
     def connections(self) -> int:
         """The number of open connections."""

@@ -12,19 +12,19 @@ from cello._compose import compose
 from cello._config import ThreadPoolConfig
 from cello._ending import end
 from cello._failure import answerer, break_logger
-from cello._kernel import RouteError, Server
+from cello._kernel import Request, RouteError, Server
 from cello._lifecycle import Life
 from cello._plan import refused
 from cello._slow import SlowSteps
 from cello._threads import Threads
-from cello.errors import HTTPError
+from cello.errors import BadRequest, HTTPError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any, Literal
 
     from cello._config import LimitsConfig, TimeoutConfig
-    from cello._kernel import Listener, Request, Response, TrustedProxies
+    from cello._kernel import Listener, Response, TrustedProxies
     from cello.app import App
 
     type Note = Callable[[Request, Exception], object]
@@ -119,6 +119,10 @@ class Serving:
             )
         except RouteError as error:
             raise refused(error, self._plans) from None
+
+    def refusal(self, words: str) -> Response:
+        """The answer to what is no request, and never came to the kernel: a 400."""
+        return self._answer(Request("GET", "/"), BadRequest(words))
 
     async def begin(self) -> None:
         """Has the application do what comes before the first request.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Literal, Self
 
+    from cello._asgi import Asgi
     from cello._config import LimitsConfig, ThreadPoolConfig, TimeoutConfig
     from cello._counts import BackgroundCounts
     from cello._mounted_asgi import Mounted
@@ -60,6 +61,7 @@ class App(Scope):
         self._threadpool: ThreadPoolConfig | None = None
         self._body_limit: int | None = None
         self._background_tasks: BackgroundCounts | None = None
+        self._asgi: Asgi | None = None
         if lifespan is not None:
             self.lifespan(lifespan)
 
@@ -71,6 +73,21 @@ class App(Scope):
         around it.
         """
         return [route for route, _ in self._walk("")]
+
+    @property
+    def asgi(self) -> Asgi:
+        """The application for servers of others, which call it by ASGI 3; one and the same each time.
+
+        It has all but the socket of the server: limits, routing, timeouts, streams. It starts and ends as the lifespan
+        of the server says; under one that says nothing it starts with the first request, and its end is never run.
+        Source: the ASGI specification 3.0.
+        Example: `uvicorn app:app.asgi`
+        """
+        from cello._asgi import Asgi
+
+        if self._asgi is None:
+            self._asgi = Asgi(self)
+        return self._asgi
 
     @property
     def background_tasks(self) -> BackgroundCounts:
