@@ -64,6 +64,7 @@ with open("film.mp4", "wb") as film:
 
 #: Their examples serve nothing, and have tests of their own.
 LOOP_GUIDE = "docs/guides/loop.md"
+ASGI_GUIDE = "docs/guides/asgi.md"
 TESTING_GUIDE = "docs/guides/testing.md"
 PACKAGE_PAGES = [f"packages/{path.name}/README.md" for path in PACKAGES]
 EXAMPLES = [
@@ -136,6 +137,16 @@ def test_the_tests_of_the_guide_of_testing_pass(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", *plugins, "--rootdir", str(tmp_path), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
     assert (done.returncode, "8 passed" in done.stdout) == (0, True), done.stdout
+
+
+def test_the_example_of_the_guide_of_asgi_prints_what_it_says(tmp_path: Path) -> None:
+    app, ask, _ = blocks(ASGI_GUIDE, "python")
+    for name, text in ("app.py", app), ("ask.py", ask):
+        assert text.startswith(f"# {name}\n")
+        (tmp_path / name).write_text(text)
+    done = subprocess.run([sys.executable, "ask.py"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == blocks(ASGI_GUIDE, "text")[0]
 
 
 def test_every_name_of_ours_in_the_documentation_is_there() -> None:

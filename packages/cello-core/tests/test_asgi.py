@@ -147,6 +147,11 @@ def test_https_is_believed_and_a_client_with_a_name_has_no_address(app: App) -> 
     assert json.loads(ask(app, "GET", "/", client=None).body)["client"] == ""
 
 
+@pytest.mark.parametrize("client", [("192.0.2.7", "40000"), ("192.0.2.7", None), ["192.0.2.7", 1 << 20]])
+def test_a_client_s_port_may_be_text_or_none(app: App, client: Any) -> None:
+    assert json.loads(ask(app, "GET", "/", client=client).body)["client"] == "192.0.2.7"
+
+
 def test_fields_of_the_other_connection_stay_there(app: App) -> None:
     of_connection = [
         (name, b"x") for name in (b"connection", b"keep-alive", b"te", b"upgrade", b"expect", b"proxy-connection")
@@ -352,8 +357,6 @@ def test_an_answer_that_breaks_off_is_raised() -> None:
     with pytest.raises(RuntimeError, match="broke off"):
         asyncio.run(as_coroutine(app.asgi(scope_of("GET", "/"), receive, send)))
     assert pieces == [b"first"]
-
-
 
 
 @pytest.mark.parametrize("messages", [(piece(), LEAVES), (piece(b"x"), LEAVES), (piece(b"x", more_body=True), LEAVES)])

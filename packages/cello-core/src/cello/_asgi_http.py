@@ -209,17 +209,25 @@ class Inbound:
 
 
 def _asked(scope: Scope, headers: list[Sequence[bytes]], has_body: bool, context: Context | None) -> Asked:
-    client, server = scope.get("client"), scope.get("server")
+    client = _address(scope.get("client"))
     return Asked(
         scope["method"],
         _target(scope),
         headers,
         has_body,
-        (str(client[0]), client[1] or 0) if client else None,
-        (str(server[0]), server[1]) if server else None,
+        None if client is None else (client[0], client[1] or 0),
+        _address(scope.get("server")),
         scope.get("scheme") in ("https", "wss"),
         context,
     )
+
+
+def _address(pair: Sequence[Any] | None) -> tuple[str, int | None] | None:
+    """Host and port: there are servers that give the number as text, and sockets that have none."""
+    if not pair:
+        return None
+    port = str(pair[1])
+    return str(pair[0]), int(port) if port.isdecimal() and int(port) < 1 << 16 else None
 
 
 def _target(scope: Scope) -> bytes:
