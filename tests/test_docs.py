@@ -62,15 +62,15 @@ with open("film.mp4", "wb") as film:
 }
 
 
-#: Their examples serve nothing, and have tests of their own.
-LOOP_GUIDE = "docs/guides/loop.md"
+#: Their examples serve nothing, or are several files, and have tests of their own.
 ASGI_GUIDE = "docs/guides/asgi.md"
+LOOP_GUIDE = "docs/guides/loop.md"
 TESTING_GUIDE = "docs/guides/testing.md"
 PACKAGE_PAGES = [f"packages/{path.name}/README.md" for path in PACKAGES]
 EXAMPLES = [
     pytest.param(name, block, id=f"{name}-{number}")
     for name in ["README.md", "docs/guide.md", *GUIDES, *REFERENCE, *PACKAGE_PAGES]
-    if name not in (LOOP_GUIDE, TESTING_GUIDE)
+    if name not in (ASGI_GUIDE, LOOP_GUIDE, TESTING_GUIDE)
     for number, block in enumerate(blocks(name, "python"))
 ]
 
@@ -140,10 +140,11 @@ def test_the_tests_of_the_guide_of_testing_pass(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_guide_of_asgi_prints_what_it_says(tmp_path: Path) -> None:
-    app, ask, _ = blocks(ASGI_GUIDE, "python")
+    app, ask, traced = blocks(ASGI_GUIDE, "python")
     for name, text in ("app.py", app), ("ask.py", ask):
         assert text.startswith(f"# {name}\n")
         (tmp_path / name).write_text(text)
+    subprocess.run([sys.executable, "-c", traced], cwd=tmp_path, check=True)
     done = subprocess.run([sys.executable, "ask.py"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == blocks(ASGI_GUIDE, "text")[0]

@@ -330,3 +330,125 @@ impl AsyncWrite for Line {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duplex::{ServerEnd, duplex};
+
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+
+    fn quiet() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
+
+    fn head() -> Request<()> {
+        Request::post("/").header("host", "a").body(()).expect("a request")
+    }
+
+    fn begun(has_body: bool) -> (ServerEnd, Client) {
+        let (server, end) = duplex();
+        (server, Client::begin(end, head(), has_body).expect("a client"))
+    }
+
+    fn read(server: &mut ServerEnd) -> Vec<u8> {
+        let mut bytes = vec![0; 1 << 17];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        match Pin::new(server).poll_read(&mut quiet(), &mut buffer) {
+            Poll::Pending => Vec::new(),
+            Poll::Ready(_) => buffer.filled().to_vec(),
+        }
+    }
+
+    fn write(server: &mut ServerEnd, bytes: &[u8]) {
+        let written = Pin::new(server).poll_write(&mut quiet(), bytes).map(Result::ok);
+        assert_eq!(written, Poll::Ready(Some(bytes.len())));
+    }
+
+    fn status(client: &Client) -> Poll<Option<u16>> {
+        client.poll_head(&mut quiet()).map(|head| head.ok().map(|head| head.status.as_u16()))
+    }
+
+    fn body(client: &Client) -> Poll<Option<(Bytes, bool)>> {
+        client.poll_body(&mut quiet()).map(Result::ok)
+    }
+
+    fn fed(client: &Client, piece: &[u8], is_last: bool) -> Poll<Option<bool>> {
+        client.poll_feed(&mut quiet(), piece, is_last).map(Result::ok)
+    }
+
+    #[test]
+    fn a_request_is_asked_and_its_answer_told() {
+        let (mut server, client) = begun(false);
+        assert_eq!(status(&client), Poll::Pending);
+        assert_eq!(read(&mut server), b"POST / HTTP/1.1\r\nhost: a\r\n\r\n");
+        write(&mut server, OK);
+        assert_eq!(status(&client), Poll::Ready(Some(200)));
+        assert_eq!(body(&client), Poll::Ready(Some((Bytes::from_static(b"hi"), true))));
+        assert!(!server.is_cut());
+        drop(client);
+        assert!(server.is_cut());
+    }
+
+    #[test]
+    fn a_body_is_fed_as_it_is_taken() {
+        let (mut server, client) = begun(true);
+        assert_eq!(fed(&client, b"abc", false), Poll::Ready(Some(true)));
+        assert_eq!(fed(&client, b"", true), Poll::Ready(Some(false)), "after the end nothing is wanted");
+        let sent = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        assert_eq!(read(&mut server), sent);
+    }
+
+    #[test]
+    fn more_than_fits_is_not_taken() {
+        let (mut server, client) = begun(true);
+        let piece = vec![7; BUFFER_BYTES];
+        let taken = (0..10).take_while(|_| fed(&client, &piece, false).is_ready()).count();
+        assert!((1..5).contains(&taken), "{taken} pieces");
+        while !read(&mut server).is_empty() {
+            let _ = status(&client);
+        }
+        assert_eq!(fed(&client, b"x", false), Poll::Ready(Some(true)));
+    }
+
+    #[test]
+    fn an_answer_arrives_though_its_request_was_not_taken() {
+        let (mut server, client) = begun(true);
+        assert_eq!(fed(&client, &vec![7; BUFFER_BYTES], false), Poll::Ready(Some(true)));
+        write(&mut server, OK);
+        drop(server);
+        assert_eq!(status(&client), Poll::Ready(Some(200)));
+        assert_eq!(body(&client), Poll::Ready(Some((Bytes::from_static(b"hi"), true))));
+    }
+
+    #[test]
+    fn an_answer_may_be_there_before_its_request() {
+        let (mut server, end) = duplex();
+        write(&mut server, OK);
+        drop(server);
+        let client = Client::begin(end, head(), false).expect("a client");
+        assert_eq!(status(&client), Poll::Ready(Some(200)));
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_an_error() {
+        let (mut server, client) = begun(false);
+        assert_eq!(status(&client), Poll::Pending);
+        write(&mut server, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n");
+        assert_eq!(status(&client), Poll::Ready(Some(200)));
+        assert_eq!(body(&client), Poll::Ready(Some((Bytes::from_static(b"hi"), false))));
+        assert_eq!(body(&client), Poll::Pending);
+        drop(server);
+        assert_eq!(body(&client), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_client_that_is_closed_tells_nothing_more() {
+        let (server, client) = begun(false);
+        assert_eq!(status(&client), Poll::Pending);
+        client.close();
+        assert_eq!(status(&client), Poll::Ready(None));
+        assert_eq!(fed(&client, b"x", false), Poll::Ready(None));
+        drop(server);
+    }
+}

@@ -44,6 +44,7 @@ __all__ = [
     "BUILD_PROFILE",
     "Acceptor",
     "BindError",
+    "ClientExchange",
     "Connection",
     "FormData",
     "Handle",
