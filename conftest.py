@@ -19,6 +19,8 @@ ROOT = Path(__file__).parent
 REQUIRE_ALL = os.environ.get("CELLO_REQUIRE_SERVICES") == "1"
 ALLOWED_SKIPS = (ROOT / "tests" / "allowed_skips.txt").read_text().splitlines()
 
+pytest_plugins = ["carrying"]
+
 skipped: list[str] = []
 
 
@@ -44,14 +46,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+def serve(tmp_path: Path, driver: list[str]) -> Iterator[Serve]:
     """Serves the source of an application in a process of its own."""
     servers: list[Server] = []
 
     def start(source: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Server:
         folder = tmp_path / str(len(servers))
         folder.mkdir()
-        server = Server.start(folder, source, *arguments, environment=environment)
+        server = Server.start(folder, source, *arguments, environment=environment, driver=driver)
         servers.append(server)
         return server
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Launch", "Reply", "Serve", "Server", "Stopped", "read_all", "run_source", "run_to_its_end"]
 
@@ -78,13 +78,22 @@ class Server:
     banner: list[str] = field(default_factory=list[str])
 
     @classmethod
-    def start(cls, folder: Path, source: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Server:
-        """Writes the source to a file and runs it with `--port 0 --no-logs` and the given arguments."""
+    def start(
+        cls,
+        folder: Path,
+        source: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        driver: Sequence[str] = (),
+    ) -> Server:
+        """Writes the source to a file and runs it with `--port 0 --no-logs` and the given arguments.
+
+        Shape: `driver` is the script, with arguments of its own, that is to run the file in the interpreter's place.
+        """
         script = folder / "app.py"
         script.write_text(textwrap.dedent(source))
-        return cls.run(
-            [sys.executable, str(script), "--port", "0", "--no-logs", *arguments], folder, environment=environment
-        )
+        command = [sys.executable, *driver, str(script), "--port", "0", "--no-logs", *arguments]
+        return cls.run(command, folder, environment=environment)
 
     @classmethod
     def run(cls, command: list[str], folder: Path, *, environment: Mapping[str, str] | None = None) -> Server:

@@ -26,7 +26,7 @@ def start(serve: Serve, source: str, *arguments: str) -> Server:
 def script_of(server: Server) -> str:
     """The file that a server was started from."""
     arguments: Any = server.process.args
-    return str(arguments[1])
+    return next(str(word) for word in arguments if word.endswith("app.py"))
 
 
 def is_silent_500(reply: Reply) -> bool:
