@@ -43,7 +43,7 @@ def name_of(item: pytest.Item) -> str:
 @pytest.fixture(scope="session")
 def driver(pytestconfig: pytest.Config) -> list[str]:
     """What runs an application's script, where the interpreter does not."""
-    carrier = pytestconfig.getoption("carrier")
+    carrier = str(pytestconfig.getoption("carrier"))
     return [] if carrier == TCP else [str(FOLDER / "driving.py"), carrier]
 
 
@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves the tests that the carrier has, or those that it excepts."""
-    carrier = config.getoption("carrier")
+    carrier = str(config.getoption("carrier"))
     if carrier == TCP:
         return
     exceptions = Exceptions.of(carrier)

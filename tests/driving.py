@@ -1,14 +1,13 @@
 """Serves a script by another carrier than a listening socket of the kernel's.
 
-`driving.py CARRIER SCRIPT ARGUMENTS…` does what `SCRIPT ARGUMENTS…` does, but for the last step of `app.run()`: there the
-application is given to the carrier. For whoever calls, nothing differs: the process says where it listens, and ends at a
-signal.
+`driving.py CARRIER SCRIPT ARGUMENTS…` does what `SCRIPT ARGUMENTS…` does, but for the last step of `app.run()`, in
+which the application is given to the carrier. For whoever calls nothing differs: the process says where it listens, and
+ends at a signal.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -42,9 +41,9 @@ LEAVING_TIMEOUT_S = 5.0
 def main() -> None:
     """Runs the script of the command line, as the interpreter does."""
     _, carrier, script, *arguments = sys.argv
-    _serve.serve = CARRIERS[carrier]
+    setattr(_serve, "serve", CARRIERS[carrier])  # noqa: B010 - not for type checkers
     sys.argv[:] = [script, *arguments]
-    sys.path[0] = os.path.dirname(os.path.abspath(script))
+    sys.path[0] = str(Path(script).absolute().parent)
     module = ModuleType("__main__")
     module.__file__ = script
     sys.modules["__main__"] = module
@@ -127,7 +126,7 @@ def stop_at_signals(stop: Callable[[], Any], loop: asyncio.AbstractEventLoop | N
     """Has the two signals that end a server do so."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if loop is None:
-            signal.signal(number, lambda *_: stop())
+            signal.signal(number, lambda _number, _frame: stop())
         else:
             loop.add_signal_handler(number, stop)
 

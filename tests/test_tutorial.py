@@ -85,7 +85,7 @@ class Reader:
                 raise AssertionError(f"nobody knows how to run {command}")
 
     def surroundings(self) -> dict[str, str]:
-        """The environment of the project: Cello and the project are installed, and nothing else that pytest would load."""
+        """The environment: Cello and the project are installed, and nothing else that pytest would load."""
         path = os.pathsep.join([str(SOURCE), str(self.folder / "src")])
         return {**os.environ, **self.environment, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
