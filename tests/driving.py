@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from cello import App
     from cello._options import Options
+    from cello._worker import Control
     from cello.testing import AsyncTestClient, TestClient
 
 __all__ = ["main"]
@@ -50,7 +51,7 @@ def main() -> None:
     exec(compile(Path(script).read_bytes(), script, "exec"), vars(module))
 
 
-def by_test_client(app: App, options: Options) -> None:
+def by_test_client(app: App, options: Options, _control: Control | None = None) -> None:
     """Serves by a `TestClient`."""
     from cello.testing import TestClient
 
@@ -77,7 +78,7 @@ def end_with(client: TestClient, listener: socket.socket) -> None:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def by_async_test_client(app: App, options: Options) -> None:
+def by_async_test_client(app: App, options: Options, _control: Control | None = None) -> None:
     """Serves by an `AsyncTestClient`, in asyncio's own loop."""
     asyncio.run(live(app, options))
 
@@ -137,7 +138,7 @@ def announce(listener: socket.socket) -> None:
     print(f"Cello running at http://{host}:{port}", flush=True)
 
 
-CARRIERS: dict[str, Callable[[App, Options], None]] = {
+CARRIERS: dict[str, Callable[[App, Options, Control | None], None]] = {
     "async-test-client": by_async_test_client,
     "test-client": by_test_client,
 }
