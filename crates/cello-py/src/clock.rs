@@ -32,3 +32,11 @@ pub(crate) fn handle() -> io::Result<Handle> {
     }
     Ok(handle)
 }
+
+/// The handle to be entered where a guest's work is polled outside of its turns; None where a runtime is entered already.
+///
+/// # Errors
+/// Those of [`handle`].
+pub(crate) fn needed() -> io::Result<Option<Handle>> {
+    if Handle::try_current().is_ok() { Ok(None) } else { handle().map(Some) }
+}

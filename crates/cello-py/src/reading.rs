@@ -13,8 +13,10 @@ use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use tokio::runtime::Handle;
 
 use crate::awaitable;
+use crate::clock;
 use crate::coroutine::{self, Step};
 use crate::exceptions::http_error;
 use crate::form;
@@ -147,6 +149,8 @@ impl Reading {
                 "a body that is waited for can be awaited once: call the method again",
             ));
         };
+        let clock = clock::needed()?; // any task may wait for it, in turns of a loop that is not the kernel's
+        let _in_clock = clock.as_ref().map(Handle::enter);
         let polled = native.as_mut().poll(&mut Context::from_waker(&waker));
         if polled.is_ready() {
             *future = None;

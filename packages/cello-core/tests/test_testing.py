@@ -253,6 +253,27 @@ def test_bodies_are_streamed_both_ways(kind: Kind) -> None:
     kind.drive(app, scenario)
 
 
+def test_any_task_may_read_a_body_after_whatever_was_waited_for(kind: Kind) -> None:
+    app = App()
+
+    @app.post("/", stream=True)
+    async def measure(request: Request) -> list[int]:
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            first = await anext(request.stream())
+
+            async def rest() -> bytes:
+                return await request.body()
+
+            return [len(first) > 0, len(first) + len(await asyncio.create_task(rest()))]
+
+    async def scenario(either: Either) -> None:
+        answer = await either.post("/", content=bytes(300_000))
+        assert answer.json() == [True, 300_000]
+
+    kind.drive(app, scenario)
+
+
 def test_a_connection_is_used_again(kind: Kind) -> None:
     app = App()
 
