@@ -25,7 +25,7 @@ from peers import CACHE, Peer, load_loops, load_peers
 from record import LOOP_RESULTS, RESULTS, Described, LoopRecord, Origin, Record, write
 from rounds import Plan, Run
 from sampling import LOAD_CORE, SERVER_CORE, say, surprises
-from workloads import WORKLOADS
+from workloads import CONTENT, SERVING, WORKLOADS
 
 PUBLISHED_ROUNDS, PUBLISHED_DURATION_S = 7, 1
 # Each sample of a loop is of a new process, so each has a warm-up.
@@ -33,6 +33,8 @@ LOOP_WARM_UP_S = 0.3
 CHECKED_DURATION_S = 0.1
 EXTRAS = ("memory", "import")
 HTTP_NAMES = (*WORKLOADS, *EXTRAS)
+#: What `--only` may name of servers. A run of either part may be published.
+PARTS = {"http": HTTP_NAMES, "serving": (*SERVING, *EXTRAS), "content": CONTENT}
 OPEN_FILES = 16_384
 INTERRUPTED = "it was interrupted"
 
@@ -40,7 +42,7 @@ INTERRUPTED = "it was interrupted"
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("http", "loop"), help="measure servers or loops; both without it")
+    parser.add_argument("--only", choices=(*PARTS, "loop"), help="servers, a part of their workloads, or loops")
     parser.add_argument("--peers", help="comma-separated names of peers.toml and loops.toml; all without it")
     parser.add_argument(
         "--workloads", help=f"comma-separated, of {', '.join([*HTTP_NAMES, *LOOP_WORKLOADS])}; all without it"
@@ -75,14 +77,15 @@ def chosen(given: str | None, known: Iterable[str]) -> list[str]:
 
 def is_wanted(options: argparse.Namespace, kind: str) -> bool:
     """Tell whether servers, or loops, are to be measured: where not said, by the workloads."""
-    known = HTTP_NAMES if kind == "http" else LOOP_WORKLOADS
-    return options.only in (None, kind) and bool(chosen(options.workloads, known))
+    if kind == "loop":
+        return options.only in (None, "loop") and bool(chosen(options.workloads, LOOP_WORKLOADS))
+    return options.only != "loop" and bool(chosen(options.workloads, PARTS[options.only or "http"]))
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
     """Turn the command line into what is to be measured of servers."""
     peers = load_peers()
-    wanted = chosen(options.workloads, HTTP_NAMES)
+    wanted = chosen(options.workloads, PARTS[options.only or "http"])
     return Plan(
         peers=[peers[name] for name in chosen(options.peers, peers)],
         workloads=[workload for name, workload in WORKLOADS.items() if name in wanted],
@@ -196,10 +199,12 @@ def measure_servers(plan: Plan, made: Build) -> tuple[Record, int]:
     """Measure the servers; give the run, and how much in it is missing that should not be."""
     run, began = Run(plan), time.time()
     load_before = os.getloadavg()[0]
+    measured = {workload.name for workload in plan.workloads}
+    parts = [part for part in ({*SERVING}, {*CONTENT}) if part & measured]
     reasons = {
         "some servers were left out": len(plan.peers) < len(load_peers()),
-        "some workloads were left out": len(plan.workloads) < len(WORKLOADS),
-        "memory or import was left out": not (plan.has_memory and plan.has_import),
+        "some workloads were left out": not all(part <= measured for part in parts),
+        "memory or import was left out": bool({*SERVING} & measured) and not (plan.has_memory and plan.has_import),
     }
     unpublishable = made.why_unpublishable(plan, reasons)
     try:

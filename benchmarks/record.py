@@ -1,6 +1,7 @@
 """The shape of what a run leaves behind, its writing and its reading."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
@@ -144,7 +145,21 @@ def is_of_loops(path: Path) -> bool:
     return "loops" in json.loads(path.read_text())
 
 
-def newest_publishable(folder: Path) -> Path | None:
-    """Find the last run in a folder whose figures may be published."""
-    newest_first = sorted(folder.glob("*.json"), reverse=True)
-    return next((path for path in newest_first if not json.loads(path.read_text())["unpublishable"]), None)
+def newest_publishable(folder: Path, workloads: Collection[str] = ()) -> Path | None:
+    """Find the last run in a folder whose figures may be published; of some workloads, if they are named."""
+    for path in sorted(folder.glob("*.json"), reverse=True):
+        run = json.loads(path.read_text())
+        if not run["unpublishable"] and (not workloads or {*workloads} & {*run["workloads"]}):
+            return path
+    return None
+
+
+def part_of(record: Record, workloads: Collection[str]) -> Record:
+    """What a run says of some workloads. Its remarks on others stay with those."""
+    return {
+        **record,
+        "workloads": [name for name in record["workloads"] if name in workloads],
+        "samples": [sample for sample in record["samples"] if sample["workload"] in workloads],
+        "notes": [note for note in record["notes"] if note["workload"] in workloads],
+        "missing": [gap for gap in record["missing"] if gap["workload"] in workloads],
+    }

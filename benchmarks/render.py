@@ -14,7 +14,7 @@ from markdown import dated, described, table, target_table, times
 from peers import HERE
 from record import LOOP_RESULTS, RESULTS, Record, Sample
 from targets import MEGABYTE, Figure, added_us, base_us, ratio, ratios, samples_of, spread, verdicts
-from workloads import WORKLOADS, Workload
+from workloads import CONTENT, SERVING, WORKLOADS, Workload
 
 PAGE = HERE / "RESULTS.md"
 NOTHING_YET = """\
@@ -199,9 +199,9 @@ def target_section(run: Record) -> list[str]:
     return ["## Targets", "", *target_table(verdicts(run))]
 
 
-def render(run: Record, source: str) -> str:
+def render(run: Record, source: str, title: str = "Results") -> str:
     """Render one run."""
-    lines = ["# Results", "", f"Rendered from `{source}` by `render.py`: not to be edited.", ""]
+    lines = [f"# {title}", "", f"Rendered from `{source}` by `render.py`: not to be edited.", ""]
     if run["unpublishable"]:
         lines += ["**Not to be published**: " + "; ".join(run["unpublishable"]) + ".", ""]
     for section in (target_section, peer_sections, shape_section, start_section):
@@ -212,8 +212,18 @@ def render(run: Record, source: str) -> str:
 
 def page() -> str:
     """Render what RESULTS.md has to be."""
-    newest, newest_of_loops = record.newest_publishable(RESULTS), record.newest_publishable(LOOP_RESULTS)
-    text = render(record.read(newest), f"results/{newest.name}") if newest else NOTHING_YET
+    text = NOTHING_YET
+    serving, content = record.newest_publishable(RESULTS, SERVING), record.newest_publishable(RESULTS, CONTENT)
+    newest_of_loops = record.newest_publishable(LOOP_RESULTS)
+    if serving and serving == content:
+        text = render(record.read(serving), f"results/{serving.name}")
+    elif serving:
+        text = render(record.part_of(record.read(serving), SERVING), f"results/{serving.name}")
+    if content and content != serving:
+        run_of_content = record.part_of(record.read(content), CONTENT)
+        text += "\n" + render(
+            run_of_content, f"results/{content.name}", "Results: what requests bring and answers take"
+        )
     if newest_of_loops:
         run = record.read_loops(newest_of_loops)
         text += "\n" + loop_section(run, newest_of_loops.relative_to(HERE).as_posix())

@@ -183,6 +183,8 @@ def verdicts(record: Record) -> list[Verdict]:
     if "layers10" in record["workloads"]:
         target = "ten layers of middleware: less above hello than Starlette's ten, which are ASGI themselves"
         since.append(added(record, WORKLOADS["layers10"], 1.0, target))
+    if "hello" not in record["workloads"]:
+        return since
     return [
         of_bare_hyper(record, "hello", 0.88, "hello from `def`"),
         of_bare_hyper(record, "hello_async", 0.80, "hello from `async def`"),

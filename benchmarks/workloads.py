@@ -196,6 +196,20 @@ WORKLOADS = {
     )
 }
 SHAPES = ("shape_text", "shape_numbers", "shape_parameter")
+#: What requests bring and what answers take. The others are about serving as such.
+CONTENT = (
+    "layers10",
+    "layers10_blind",
+    "param",
+    "query",
+    "upload",
+    "stream",
+    "out_64k",
+    "in_1k",
+    "body_pydantic",
+    "body_msgspec",
+)
+SERVING = tuple(name for name in WORKLOADS if name not in CONTENT)
 
 
 def verify(server: Server, workload: Workload) -> str:
