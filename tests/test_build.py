@@ -16,9 +16,11 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """As much of the repository as the guard looks at, with a build younger than its sources and one empty test."""
-    for name in ("conftest.py", "pyproject.toml", "tests/serving.py", "tests/allowed_skips.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    helpers = [path for path in (ROOT / "tests").iterdir() if path.is_file() and not path.name.startswith("test_")]
+    for path in (ROOT / "conftest.py", ROOT / "pyproject.toml", *helpers):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(path, copy)
     (tmp_path / "tests/test_nothing.py").write_text("def test_nothing() -> None: ...\n")
     sources = [tmp_path / "crates/a/src/lib.rs", tmp_path / "crates/b/src/deep/file.rs"]
     for number, path in enumerate([*sources, built(tmp_path)]):
