@@ -211,7 +211,7 @@ def test_a_handler_is_cancelled_when_its_client_leaves(serve: Serve) -> None:
         left, seen = asyncio.Event(), []
 
         @app.get("/")
-        async def handler():
+        async def handler() -> None:
             print("waiting", flush=True)
             try:
                 await asyncio.Event().wait()

@@ -42,5 +42,5 @@ word: str = home(Request("GET", "/"))  # rejected
 
 app.run("0.0.0.0", "8080")  # rejected
 app.run(env="test")  # rejected
-app.run(workers=4)  # rejected
+app.run(workers="4")  # rejected
 app.running  # rejected
