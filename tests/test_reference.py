@@ -230,7 +230,7 @@ CONSTANTS = {
     "an attribute of a cookie": ("crates/cello-py/src/response/cookie.rs", "ATTRIBUTE_BYTES"),
     "`detail` and `title` of an error": ("packages/cello-core/src/cello/_problem.py", "TEXT_CHARACTERS"),
     "what is read ahead of a streamed answer": ("crates/cello-py/src/outflow.rs", "ROOM_BYTES"),
-    "requests in flight when the server stops": ("packages/cello-core/src/cello/_serve.py", "SHUTDOWN_TIMEOUT_S"),
+    "requests in flight when the server stops": ("packages/cello-core/src/cello/_serving.py", "SHUTDOWN_TIMEOUT_S"),
 }
 
 

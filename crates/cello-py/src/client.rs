@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use cello_kernel::{Client, Peer};
 use http::header::{
@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::dispatch::Handlers;
-use crate::waits::bell;
+use crate::waits::now_or_later;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -125,19 +125,6 @@ impl ClientExchange {
         let ticket = handlers.new_ticket();
         Self { client, line, ticket, handlers }
     }
-
-    /// What the poll gives, or a future that is done when it is to be asked again.
-    fn now_or_later<'py, T>(
-        &self,
-        py: Python<'py>,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<std::io::Result<T>>,
-        made: impl FnOnce(T) -> PyResult<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        match poll(&mut Context::from_waker(&bell(&self.handlers, self.ticket))) {
-            Poll::Ready(ready) => made(ready?),
-            Poll::Pending => self.handlers.waits.future(py, &self.handlers.shared, self.ticket),
-        }
-    }
 }
 
 impl Drop for ClientExchange {
@@ -154,7 +141,9 @@ impl ClientExchange {
     /// Errors: ConnectionError where the exchange was closed.
     fn poll_feed<'py>(&self, py: Python<'py>, piece: &[u8], is_last: bool) -> PyResult<Bound<'py, PyAny>> {
         let poll = |context: &mut Context<'_>| self.client.poll_feed(context, piece, is_last);
-        self.now_or_later(py, poll, |is_wanted| Ok(is_wanted.into_pyobject(py)?.to_owned().into_any()))
+        now_or_later(&self.handlers, py, self.ticket, poll, |is_wanted| {
+            Ok(is_wanted.into_pyobject(py)?.to_owned().into_any())
+        })
     }
 
     /// Status and header fields of the answer, without what concerns the connection, or a future to be awaited before it is
@@ -163,7 +152,7 @@ impl ClientExchange {
     /// Errors: ConnectionError where the server broke off, or the exchange was closed.
     fn poll_head<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let poll = |context: &mut Context<'_>| self.client.poll_head(context);
-        self.now_or_later(py, poll, |head| {
+        now_or_later(&self.handlers, py, self.ticket, poll, |head| {
             let fields = PyList::empty(py);
             // The other server dates what it sends.
             for (name, value) in head.headers.iter().filter(|(name, _)| !is_of_connection(name) && *name != DATE) {
@@ -179,7 +168,7 @@ impl ClientExchange {
     /// Errors: ConnectionError where the server broke off, or the exchange was closed.
     fn poll_body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let poll = |context: &mut Context<'_>| self.client.poll_body(context);
-        self.now_or_later(py, poll, |(piece, is_last)| {
+        now_or_later(&self.handlers, py, self.ticket, poll, |(piece, is_last)| {
             let piece = PyBytes::new(py, &piece).into_any();
             let more = (!is_last).into_pyobject(py)?.to_owned().into_any();
             Ok(PyTuple::new(py, [piece, more])?.into_any())

@@ -13,7 +13,7 @@ use pyo3::types::PyBytes;
 
 use crate::dispatch::Handlers;
 use crate::server::duration;
-use crate::waits::bell;
+use crate::waits::now_or_later;
 
 /// How long a thread waits before it looks for signals, which only Python's own waiting is interrupted by.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
@@ -34,20 +34,6 @@ impl Connection {
     pub(crate) fn new((end, number): (ClientEnd, u64), handlers: Arc<Handlers>) -> Self {
         let tickets = (handlers.new_ticket(), handlers.new_ticket());
         Self { end, number, handlers, tickets }
-    }
-
-    /// What the poll gives, or a future that is done when it is to be asked again.
-    fn now_or_later<'py, T>(
-        &self,
-        py: Python<'py>,
-        ticket: u64,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
-        made: impl FnOnce(T) -> PyResult<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        match poll(&mut Context::from_waker(&bell(&self.handlers, ticket))) {
-            Poll::Ready(ready) => made(ready?),
-            Poll::Pending => self.handlers.waits.future(py, &self.handlers.shared, ticket),
-        }
     }
 }
 
@@ -78,14 +64,14 @@ impl Connection {
     /// `send()` for tasks of the server's loop: how many bytes were taken, or a future to be awaited before it is tried again.
     fn poll_send<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         let poll = |context: &mut Context<'_>| self.end.poll_send(context, data);
-        self.now_or_later(py, self.tickets.0, poll, |count| Ok(count.into_pyobject(py)?.into_any()))
+        now_or_later(&self.handlers, py, self.tickets.0, poll, |count| Ok(count.into_pyobject(py)?.into_any()))
     }
 
     /// `receive()` for tasks of the server's loop: bytes, or a future to be awaited before it is tried again.
     #[pyo3(signature = (max_bytes = 65536))]
     fn poll_receive<'py>(&self, py: Python<'py>, max_bytes: usize) -> PyResult<Bound<'py, PyAny>> {
         let poll = |context: &mut Context<'_>| self.end.poll_receive(context, max_bytes);
-        self.now_or_later(py, self.tickets.1, poll, |received| Ok(PyBytes::new(py, &received).into_any()))
+        now_or_later(&self.handlers, py, self.tickets.1, poll, |received| Ok(PyBytes::new(py, &received).into_any()))
     }
 
     /// Whether `receive()` would not wait.

@@ -1,8 +1,9 @@
 //! What requests wait for natively, as asyncio's futures.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
@@ -68,6 +69,20 @@ impl Waits {
 
 fn is_done(future: &Bound<'_, PyAny>) -> PyResult<bool> {
     future.call_method0(intern!(future.py(), "done"))?.is_truthy()
+}
+
+/// What a poll gives, or a future that is done when it is to be asked again.
+pub(crate) fn now_or_later<'py, T>(
+    handlers: &Arc<Handlers>,
+    py: Python<'py>,
+    ticket: u64,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
+    made: impl FnOnce(T) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match poll(&mut Context::from_waker(&bell(handlers, ticket))) {
+        Poll::Ready(ready) => made(ready?),
+        Poll::Pending => handlers.waits.future(py, &handlers.shared, ticket),
+    }
 }
 
 /// Wakes what waits under a ticket, from where there is no interpreter.

@@ -759,8 +759,7 @@ def test_a_server_that_takes_nothing_holds_the_client_back(kind: Kind) -> None:
 
     @app.post("/", stream=True)
     async def sink(request: Request) -> str:
-        while not goes_on.is_set():
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(goes_on.wait)
         return str(len(await request.body()))
 
     async def scenario(either: Either) -> None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cello._asgi_http import answer
 from cello._options import resolve
-from cello._serve import SHUTDOWN_TIMEOUT_S
-from cello._serving import Serving
+from cello._serving import SHUTDOWN_TIMEOUT_S, Serving
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Asgi:
             try:
                 await life.serving.stop(SHUTDOWN_TIMEOUT_S)
             finally:
-                await self._end(life)
+                await life.serving.cancel(SHUTDOWN_TIMEOUT_S)
         except StartError as error:
             _log_failure(error)
             await send({"type": "lifespan.shutdown.failed", "message": _words(error)})
@@ -122,15 +121,6 @@ class Asgi:
             raise
         self._life = life = Life(serving, loop, copy_context())
         return life
-
-    async def _end(self, life: Life) -> None:
-        """Cancels what is left."""
-        life.serving.end()
-        left = life.serving.server.tasks()
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=SHUTDOWN_TIMEOUT_S)
 
     def _leave(self, life: Life) -> None:
         if self._life is life:

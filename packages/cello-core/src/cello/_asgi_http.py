@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from cello._kernel import ClientExchange, Response
     from cello._serving import Serving
+    from cello._types import Message
 
     type Scope = MutableMapping[str, Any]
-    type Message = MutableMapping[str, Any]
     type Receive = Callable[[], Awaitable[Message]]
     type Send = Callable[[Message], Awaitable[None]]
 
@@ -92,33 +92,25 @@ async def answer(serving: Serving, base: Context, scope: Scope, receive: Receive
 
 async def _relay(exchange: ClientExchange, send: Send) -> None:
     """Sends the answer as it comes: the next piece is asked for when the server has taken the one before."""
-    try:
-        head = exchange.poll_head()
-        while not isinstance(head, tuple):
-            await head
-            head = exchange.poll_head()
-    except ConnectionError:
-        raise Gone from None
-    status, headers = head
+    status, headers = await _polled(exchange.poll_head)
     more = True
     try:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         while more:
-            body, more = await _piece(exchange)
+            body, more = await _polled(exchange.poll_body)
             await send({"type": "http.response.body", "body": body, "more_body": more})
     except OSError:
         return  # the client has gone, and the server said so
 
 
-async def _piece(exchange: ClientExchange) -> tuple[bytes, bool]:
+async def _polled[Part: tuple[Any, ...]](poll: Callable[[], Part | asyncio.Future[None]]) -> Part:
+    """What comes of the answer, when it has come."""
     try:
-        piece = exchange.poll_body()
-        while not isinstance(piece, tuple):
-            await piece
-            piece = exchange.poll_body()
+        while not isinstance(part := poll(), tuple):
+            await part
     except ConnectionError:
         raise Gone from None
-    return piece
+    return part
 
 
 async def _refuse(send: Send, response: Response) -> None:
@@ -171,9 +163,8 @@ class Inbound:
                     return
                 is_last = not message.get("more_body", False)
                 piece = bytes(message.get("body", b""))
-                if (piece or is_last) and not await self._is_wanted_after(piece, is_last):
-                    break
-                if is_last:
+                is_wanted = not (piece or is_last) or await self._is_wanted_after(piece, is_last)
+                if is_last or not is_wanted:
                     break
                 message = None
         except ConnectionError:
@@ -184,10 +175,8 @@ class Inbound:
         self.listen_soon()
 
     async def _is_wanted_after(self, piece: bytes, is_last: bool) -> bool:
-        is_wanted = self._exchange.poll_feed(piece, is_last)
-        while not isinstance(is_wanted, bool):
+        while not isinstance(is_wanted := self._exchange.poll_feed(piece, is_last), bool):
             await is_wanted
-            is_wanted = self._exchange.poll_feed(piece, is_last)
         return is_wanted
 
     async def _watch(self) -> None:

@@ -1,4 +1,4 @@
-"""Who listens on a port that is taken."""
+"""Addresses, as a person is told of them: where it is listened, and who has a port that is taken."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["holder"]
+__all__ = ["taken", "url"]
 
 _LISTENING = "0A"
 #: Of a longer command the beginning is told.
 _CHARACTERS = 80
 
 
-def holder(port: int) -> str:
+def url(host: str, port: int) -> str:
+    """The address as a browser takes it."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def taken(error: Exception, port: int) -> str:
+    """The words of an address that cannot be listened on; where its port is taken, with the process that has it."""
+    return f"{error}{_holder(port) if 'is in use' in str(error) else ''}"
+
+
+def _holder(port: int) -> str:
     """The process that listens on a port, for the end of a message; empty where the system does not say.
 
     Source: proc_net(5), proc_pid_fd(5).

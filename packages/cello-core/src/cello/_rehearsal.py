@@ -9,6 +9,7 @@ from cello._annotation import told
 from cello._compose import compose
 from cello._config import ThreadPoolConfig
 from cello._failure import answerer
+from cello._handler import inner
 from cello._kernel import RouteError, Routing
 from cello._layers import Around
 from cello._plan import refused
@@ -73,7 +74,7 @@ def rehearse(app: App) -> Rehearsal:
 
 def place(function: Callable[..., Any]) -> Place:
     """Where a function is written; of a class where that is, of an object with `__call__` where its class has it."""
-    function = getattr(function, "func", function)  # of a functools.partial, and of a mounted application
+    function = inner(function)
     name, opened, rest = told(function).rpartition(" (")
     file, _, line = rest.removesuffix(")").rpartition(":")
     if not opened or not line.isdecimal():

@@ -11,8 +11,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cello._kernel import BindError, Listener
-from cello._port import holder
-from cello._serving import Serving
+from cello._port import taken, url
+from cello._serving import SHUTDOWN_TIMEOUT_S, Serving
 from cello._unawaited import telling
 from cello.errors import StartError
 from cello.loop import EventLoop
@@ -25,12 +25,9 @@ if TYPE_CHECKING:
     from cello._worker import Control
     from cello.app import App
 
-__all__ = ["serve"]
+__all__ = ["SHUTDOWN_TIMEOUT_S", "serve"]
 
 _log = logging.getLogger("cello")
-
-#: How long requests may go on after the stop, in seconds.
-SHUTDOWN_TIMEOUT_S = 30.0
 
 
 def serve(app: App, options: Options, control: Control | None = None) -> None:
@@ -44,7 +41,7 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
     try:
         listener = Listener.bind(options.host, options.port) if control is None else None
     except BindError as error:
-        raise StartError(f"{error}{holder(options.port) if 'is in use' in str(error) else ''}") from None
+        raise StartError(taken(error, options.port)) from None
     _raise_descriptor_limit()
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
@@ -99,8 +96,7 @@ async def _live(serving: Serving, listener: Listener | None, control: Control | 
         address = listener.address if listener is not None else None
         serving.start(listener)
         if address is not None:
-            host, port = address
-            print(f"Cello running at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+            print(f"Cello running at {url(*address)}", flush=True)
         if control is not None:
             control.say("ready")
         await stopping.wait()

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
     type Note = Callable[[Request, Exception], object]
 
-__all__ = ["Hooks", "Serving", "Settings"]
+__all__ = ["SHUTDOWN_TIMEOUT_S", "Hooks", "Serving", "Settings"]
+
+#: How long requests may go on after the stop, in seconds.
+SHUTDOWN_TIMEOUT_S = 30.0
 
 
 class Hooks(NamedTuple):
@@ -152,6 +155,15 @@ class Serving:
         """Ends the threads. Whoever is cancelled from here on is cancelled by the end of the server."""
         self._threads.close()
         self._is_over.set()
+
+    async def cancel(self, timeout_s: float) -> None:
+        """Ends the threads, cancels the requests that are left, and waits for them so long."""
+        self.end()
+        left = self.server.tasks()
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=timeout_s)
 
     def _answer_and_note(self, request: Request, error: BaseException) -> Response:
         if isinstance(error, Exception) and not isinstance(error, HTTPError):

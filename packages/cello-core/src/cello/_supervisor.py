@@ -6,7 +6,6 @@ worker is gone is given to a neighbour, and given back to the successor. The app
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import selectors
@@ -20,7 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cello import _supervisor_sockets as sockets
-from cello._port import holder
+from cello._launch import EXIT_INTERRUPTED, EXIT_START
+from cello._port import taken, url
 from cello._supervisor_worker import Worker
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Supervisor", "main"]
 
 EXIT_KILLED = 1
-EXIT_START = 3
-EXIT_INTERRUPTED = 130
 
 #: A worker that lived so long begins a new count of failures.
 STEADY_S = 10.0
@@ -52,7 +50,7 @@ def main() -> None:
         supervisor.open(terms["host"], terms["port"], terms["workers"])
         code = supervisor.run()
     except sockets.BindError as error:
-        tell(f"{error}{holder(terms['port']) if 'is in use' in str(error) else ''}")
+        tell(taken(error, terms["port"]))
         code = EXIT_START
     finally:
         supervisor.close()
@@ -61,7 +59,7 @@ def main() -> None:
 
 def tell(words: str) -> None:
     """Writes a line to standard error, where there is one."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         print(f"cello: {words}", file=sys.stderr, flush=True)
 
 
@@ -196,9 +194,9 @@ class Supervisor:
             self.is_started = True
             self.share()
             pids = ", ".join(str(worker.pid) for worker in self.workers)
-            url = f"http://{sockets.shown(self.slots[0].listener)}"
+            where = url(*self.slots[0].listener.getsockname()[:2])
             with suppress(OSError):  # who reads that may be gone
-                print(f"Cello running at {url} with {len(self.workers)} workers (pids {pids})", flush=True)
+                print(f"Cello running at {where} with {len(self.workers)} workers (pids {pids})", flush=True)
         self.next_of_roll()
 
     def share(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-__all__ = ["BACKLOG", "BindError", "another", "listen", "shown"]
+__all__ = ["BACKLOG", "BindError", "another", "listen"]
 
 #: Connections that wait for a worker; the operating system caps it (`net.core.somaxconn`).
 BACKLOG = 4096
@@ -44,12 +44,6 @@ def listen(host: str, port: int, count: int) -> list[socket.socket]:
 def another(first: socket.socket) -> socket.socket:
     """One more socket of the same address. It gets connections once it listens."""
     return _bound(first.family, first.getsockname())
-
-
-def shown(bound: socket.socket) -> str:
-    """The address as it stands in a URL."""
-    host, port = bound.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _bound(family: int, address: object, *, is_shared: bool = True) -> socket.socket:

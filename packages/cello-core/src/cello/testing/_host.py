@@ -88,12 +88,7 @@ class Host:
             await serving.stop(self._terms.shutdown_timeout_s)
         finally:
             self._serving = None
-            serving.end()
-            left = serving.server.tasks()
-            for task in left:
-                task.cancel()
-            if left:
-                await asyncio.wait(left, timeout=self._terms.shutdown_timeout_s)
+            await serving.cancel(self._terms.shutdown_timeout_s)
             serving.server.close()
             self._raised.clear()
 
