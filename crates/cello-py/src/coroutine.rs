@@ -30,6 +30,41 @@ pub(crate) fn resume<'py>(awaited: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
     }
 }
 
+/// What an asynchronous iterator is to be awaited for, as `async for` asks it: not through a method that is looked up.
+///
+/// # Errors
+/// What it raises; a TypeError where it is none.
+pub(crate) fn next_of<'py>(iterator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match through(iterator, ffi::Py_am_anext)? {
+        Some(awaitable) => Ok(awaitable),
+        None => iterator.call_method0(intern!(iterator.py(), "__anext__")),
+    }
+}
+
+/// What drives an awaitable that is no coroutine, as `await` asks for it.
+///
+/// # Errors
+/// What it raises; a TypeError where it is none.
+pub(crate) fn driver_of<'py>(awaitable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match through(awaitable, ffi::Py_am_await)? {
+        Some(driver) => Ok(driver),
+        None => awaitable.call_method0(intern!(awaitable.py(), "__await__")),
+    }
+}
+
+/// Calls a slot of one argument; `None` where the type has none.
+fn through<'py>(object: &Bound<'py, PyAny>, slot: std::ffi::c_int) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // SAFETY: the type is alive as long as its object. A slot of this number, where there is one, is a `unaryfunc`
+    // (https://docs.python.org/3/c-api/typeobj.html#async-object-structures), for which there is no other type to say.
+    let function = unsafe {
+        let found = ffi::PyType_GetSlot(ffi::Py_TYPE(object.as_ptr()), slot);
+        std::mem::transmute::<*mut std::ffi::c_void, Option<ffi::unaryfunc>>(found)
+    };
+    let Some(function) = function else { return Ok(None) };
+    // SAFETY: the object is alive for the call. The result is a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(object.py(), function(object.as_ptr())) }.map(Some)
+}
+
 /// Goes on with an exception, raised where the coroutine waits.
 pub(crate) fn throw<'py>(awaited: &Bound<'py, PyAny>, error: PyErr) -> PyResult<Step<'py>> {
     let py = awaited.py();

@@ -26,6 +26,15 @@ struct Flow {
     is_abandoned: bool,
 }
 
+/// Whether a body takes more.
+pub(crate) enum Room {
+    Enough,
+    /// Not before its reader took something.
+    Awaited,
+    /// Nobody takes it any more.
+    Abandoned,
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum End {
     Complete,
@@ -42,17 +51,26 @@ impl Outflow {
 
     pub(crate) fn push(&self, piece: &[u8]) {
         let mut flow = self.lock();
+        // One that goes out alone takes what it needs; where a second comes before it went, many may.
+        let has_others = !flow.gathered.is_empty();
+        if has_others && flow.gathered.capacity() - flow.gathered.len() < piece.len() {
+            flow.gathered.reserve(piece.len().max(ROOM_BYTES));
+        }
         flow.gathered.extend_from_slice(piece);
         let reader = if piece.is_empty() { None } else { flow.reader.take() };
         drop(flow);
         wake(reader);
     }
 
-    /// Whether more may be pushed; if not, whoever waits under the ticket is woken when it may.
-    pub(crate) fn has_room(&self) -> bool {
+    /// Whether more may be pushed; if not yet, whoever waits under the ticket is woken when it may.
+    pub(crate) fn room(&self) -> Room {
         let mut flow = self.lock();
-        flow.awaits_room = flow.gathered.len() >= ROOM_BYTES;
-        !flow.awaits_room
+        flow.awaits_room = !flow.is_abandoned && flow.gathered.len() >= ROOM_BYTES;
+        match (flow.is_abandoned, flow.awaits_room) {
+            (true, _) => Room::Abandoned,
+            (false, true) => Room::Awaited,
+            (false, false) => Room::Enough,
+        }
     }
 
     /// Nobody takes the body any more.

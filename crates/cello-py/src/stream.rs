@@ -17,7 +17,7 @@ use pyo3::types::{PyBytes, PyIterator, PyString};
 
 use crate::coroutine::{self, Step};
 use crate::dispatch::Handlers;
-use crate::outflow::{Outflow, Outlet};
+use crate::outflow::{Outflow, Outlet, Room};
 use crate::response::{BYTES, TEXT};
 
 /// The state of one streamed body.
@@ -186,22 +186,25 @@ impl Stream {
 
     /// Asks for the next piece, or for room.
     fn ask<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Progress<'py>>> {
-        if self.flow.is_abandoned() {
-            let reason = py.import(intern!(py, "asyncio"))?.getattr(intern!(py, "CancelledError"))?.call0()?;
-            return self.close(py, PyErr::from_value(reason)).map(|()| None);
-        }
-        if !self.flow.has_room() {
-            let iterator = self.handlers.waits.begin(py, &self.handlers.shared, self.ticket)?.unbind();
-            self.awaited = Some(Awaited { iterator, what: What::Room });
-            return Ok(None);
+        match self.flow.room() {
+            Room::Enough => {}
+            Room::Abandoned => {
+                let reason = py.import(intern!(py, "asyncio"))?.getattr(intern!(py, "CancelledError"))?.call0()?;
+                return self.close(py, PyErr::from_value(reason)).map(|()| None);
+            }
+            Room::Awaited => {
+                let iterator = self.handlers.waits.begin(py, &self.handlers.shared, self.ticket)?.unbind();
+                self.awaited = Some(Awaited { iterator, what: What::Room });
+                return Ok(None);
+            }
         }
         let generator = self.iterator.bind(py);
         if self.is_async {
-            let awaitable = match generator.call_method0(intern!(py, "__anext__")) {
+            let awaitable = match coroutine::next_of(generator) {
                 Err(error) if error.is_instance_of::<PyStopAsyncIteration>(py) => return Ok(Some(Progress::Complete)),
                 awaitable => awaitable?,
             };
-            let iterator = awaitable.call_method0(intern!(py, "__await__"))?.unbind();
+            let iterator = coroutine::driver_of(&awaitable)?.unbind();
             self.awaited = Some(Awaited { iterator, what: What::Piece });
             return Ok(None);
         }

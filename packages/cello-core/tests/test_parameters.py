@@ -456,6 +456,8 @@ def test_parameters_are_read_and_refused_over_the_wire(serve: Serve) -> None:
         malformed = server.post(path, b'{"lines":', IN_JSON)
         assert (malformed.status, "cannot be read as JSON" in malformed.json()["detail"]) == (400, True)
         assert server.post(path, right, {"content-type": "text/csv"}).status == 415
+    form = {"content-type": "multipart/form-data; boundary=b"}
+    assert server.post("/orders", f"{part('lines', '')}--b--\r\n".encode(), form).status == 415
     assert [error["in"] for error in server.post("/arriving?page=x", b"{}", IN_JSON).json()["errors"]] == [
         "body",
         "query",

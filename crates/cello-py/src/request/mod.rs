@@ -21,7 +21,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use pyo3::{IntoPyObjectExt, PyTraverseError};
 
 use crate::dispatch::Handlers;
@@ -483,6 +483,13 @@ impl Request {
     /// The whole body. May be awaited, and must be where the route streams its body.
     fn body<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         reading::read(slf, Kind::Bytes)
+    }
+
+    /// The whole body as plain bytes, where it is empty or said to be JSON; None where it is said to be anything else.
+    #[pyo3(name = "_json_document")]
+    fn json_document<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let body = if self.exchange.is_form() { None } else { Some(self.exchange.body()) };
+        body.filter(|body| body.is_empty() || self.is_json()).map(|body| PyBytes::new(py, body))
     }
 
     /// The whole body as text: UTF-8, U+FFFD in place of what is none. May be awaited, as `body()`.

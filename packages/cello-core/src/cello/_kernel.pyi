@@ -325,6 +325,8 @@ class Request:
         """Set an entry of the context."""
     def body(self) -> AwaitableBytes:
         """The whole body. May be awaited, and must be where the route streams its body."""
+    def _json_document(self) -> bytes | None:
+        """The whole body as plain bytes, where it is empty or said to be JSON; else None."""
     def text(self) -> AwaitableStr:
         """The whole body as text: UTF-8, U+FFFD in place of what is none. May be awaited, as `body()`."""
     def json(self) -> Any:

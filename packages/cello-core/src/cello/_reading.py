@@ -158,15 +158,15 @@ def of_body(annotation: Any, mark: Body, metadata: tuple[Any, ...], default: Any
         read_document = _member(member, read_document, default)
 
     def read(request: Request) -> Any:
-        document = request.body()
-        if not document:
-            if default is EMPTY:
-                raise Invalid([Fault("body", () if member is None else (member,), "is required", "missing")])
-            return default
+        document = request._json_document()
+        if document:
+            return read_document(document)
         # One that says nothing is refused too: pages of any site can have a browser send it, with the user's cookies.
-        if not request.is_json():
+        if document is None:
             raise UnsupportedMediaType("The body must be said to be JSON: Content-Type: application/json.")
-        return read_document(document)
+        if default is EMPTY:
+            raise Invalid([Fault("body", () if member is None else (member,), "is required", "missing")])
+        return default
 
     return read
 
