@@ -18,29 +18,80 @@ static ESCAPES: [u8; 256] = {
     table
 };
 
+/// Up to so many bytes are looked at and copied in one go, without a call.
+const SHORT_BYTES: usize = 32;
+/// What a short string takes at most, and the words it is copied in.
+const ROOM_BYTES: usize = SHORT_BYTES + 8;
+
 /// Appends `text` as a JSON string, quotes included.
 ///
 /// Source: RFC 8259 §7; what need not be escaped is not.
+#[inline]
 pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
+    let from = out.len();
+    if bytes.len() <= SHORT_BYTES {
+        out.extend_from_slice(&[b'"'; ROOM_BYTES]);
+        if let Some(room) = out.last_chunk_mut::<ROOM_BYTES>()
+            && copy_short(room, bytes)
+        {
+            out.truncate(from + bytes.len() + 2);
+            return;
+        }
+        out.truncate(from);
+    }
+    write_long(out, bytes);
+}
+
+/// Copies a string of at most `SHORT_BYTES` behind the first of the quotes that `room` is full of; false where something
+/// must be escaped. The last word of the text overlaps the one before it.
+#[inline(always)]
+fn copy_short(room: &mut [u8; ROOM_BYTES], bytes: &[u8]) -> bool {
+    let count = bytes.len();
+    let place =
+        |room: &mut [u8; ROOM_BYTES], from: usize, part: &[u8]| room[1 + from..][..part.len()].copy_from_slice(part);
+    let specials = match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(last), _, _) => {
+            let mut specials = json_specials(u64::from_le_bytes(*last));
+            for (number, word) in bytes.as_chunks::<8>().0.iter().enumerate() {
+                place(room, number * 8, word);
+                specials |= json_specials(u64::from_le_bytes(*word));
+            }
+            place(room, count - 8, last);
+            specials
+        }
+        (None, Some(first @ &[a, b, c, d]), Some(last @ &[e, f, g, h])) => {
+            place(room, 0, first);
+            place(room, count - 4, last);
+            json_specials(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+        }
+        _ => {
+            let mut is_special = false;
+            // The first, the last, and the one between them, which may be either.
+            for at in [0, count / 2, count.saturating_sub(1)] {
+                let Some(&byte) = bytes.get(at) else { continue };
+                room[1 + at] = byte;
+                is_special |= ESCAPES[byte as usize] != 0;
+            }
+            u64::from(is_special)
+        }
+    };
+    room[1 + count] = b'"';
+    specials == 0
+}
+
+#[inline(never)]
+fn write_long(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() + 2);
     out.push(b'"');
-    if is_plain(bytes) {
+    if bytes.as_chunks::<8>().0.iter().all(|word| json_specials(u64::from_le_bytes(*word)) == 0)
+        && bytes.as_chunks::<8>().1.iter().all(|&byte| ESCAPES[byte as usize] == 0)
+    {
         out.extend_from_slice(bytes);
     } else {
         write_escaped(out, bytes);
     }
     out.push(b'"');
-}
-
-/// Whether nothing must be escaped. The last word of the text overlaps the one before it.
-fn is_plain(bytes: &[u8]) -> bool {
-    let specials = |word: &[u8; 8]| json_specials(u64::from_le_bytes(*word));
-    match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        (Some(last), _, _) => bytes.as_chunks::<8>().0.iter().all(|word| specials(word) == 0) && specials(last) == 0,
-        (None, Some(&[a, b, c, d]), Some(&[e, f, g, h])) => specials(&[a, b, c, d, e, f, g, h]) == 0,
-        _ => bytes.iter().all(|&byte| ESCAPES[byte as usize] == 0),
-    }
 }
 
 /// The high bit of each of eight bytes that stands in no string as it is: below 0x20, a quote or a backslash. Above the
@@ -89,15 +140,18 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&out), "\"a\\\"b\\\\c\\n\\u0001\u{7f}é😀/\"");
     }
     #[test]
-    fn every_byte_is_found_at_every_place_of_a_word() {
+    fn every_byte_is_found_at_every_place_of_every_length() {
         for byte in 0..0x80_u8 {
-            for place in 0..17 {
-                let mut text = "x".repeat(17).into_bytes();
+            for (length, place) in (1..70).flat_map(|length| (0..length).map(move |place| (length, place))) {
+                let mut text = "x".repeat(length).into_bytes();
                 text[place] = byte;
                 let mut out = Vec::new();
                 write_json_string(&mut out, std::str::from_utf8(&text).expect("ASCII"));
-                let is_plain = byte >= 0x20 && byte != b'"' && byte != b'\\';
-                assert_eq!(out.len() == 19, is_plain, "byte {byte} at {place}");
+                if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+                    assert_eq!(out, [b"\"", &*text, b"\""].concat(), "byte {byte} at {place} of {length}");
+                } else {
+                    assert!(out.len() > length + 2, "byte {byte} at {place} of {length}");
+                }
             }
         }
     }

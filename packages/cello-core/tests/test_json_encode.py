@@ -551,6 +551,22 @@ def test_a_list_or_set_that_changes_while_it_is_written_is_refused() -> None:
         _json_encode(several)
 
 
+def test_what_is_replaced_while_it_is_written_is_written_as_it_was() -> None:
+    items: list[Any] = []
+    mapping: dict[Any, Any] = {"items": items}
+
+    def replace() -> None:
+        mapping.update(items=None, last="another")
+        items[0] = None
+
+    items += [[meddling(replace), "x" * 1000], "y" * 1000]
+    mapping["last"] = "z" * 1000
+    assert json.loads(_json_encode(mapping)) == {"items": [["done", "x" * 1000], "y" * 1000], "last": "another"}
+    key = meddling(lambda: mapping.update({key: "another"}))
+    mapping = {key: "".join(["it ", "was"])}
+    assert json.loads(_json_encode(mapping)) == {"done": "it was"}
+
+
 def test_what_a_value_raises_passes_through_with_a_note_of_the_path() -> None:
     def fail() -> None:
         raise LookupError("its own")

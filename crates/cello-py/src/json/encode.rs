@@ -1,10 +1,12 @@
 //! Python objects to JSON, in one pass.
+#![expect(unsafe_code, reason = "to own each member of a container, as pyo3 does, costs as much as to write it")]
 
 use std::cell::Cell;
 
 use bytes::Bytes;
 use cello_kernel::write_json_string;
 use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -58,24 +60,52 @@ impl Writer {
     /// them a tenth faster.
     #[inline(always)]
     pub(super) fn value<'py>(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Written<'py> {
-        // Exact types first: a check by pointer. Everything else has a kind.
+        match self.scalar(value) {
+            Some(written) => written,
+            None => self.other(value, depth),
+        }
+    }
+
+    /// Writes a value that a container lends; it is owned before any code of Python's runs.
+    #[inline(always)]
+    fn member<'py>(&mut self, value: Borrowed<'_, 'py, PyAny>, depth: usize) -> Written<'py> {
+        match self.scalar(&value) {
+            Some(written) => written,
+            None => self.other(&value.to_owned(), depth),
+        }
+    }
+
+    /// Writes a value of one of the plainest types, and runs none of Python's code for it; None for any other.
+    #[inline(always)]
+    fn scalar<'py>(&mut self, value: &Bound<'py, PyAny>) -> Option<Written<'py>> {
+        // Exact types: a check by pointer.
         if let Ok(text) = value.cast_exact::<PyString>() {
-            write_json_string(&mut self.out, text_of(text)?);
-            Ok(())
-        } else if let Ok(dict) = value.cast_exact::<PyDict>() {
-            self.dict(value, dict, depth)
-        } else if let Ok(number) = value.cast_exact::<PyInt>() {
-            self.int(number)
-        } else if let Ok(list) = value.cast_exact::<PyList>() {
-            self.list(list, depth)
-        } else if let Ok(flag) = value.cast_exact::<PyBool>() {
+            return Some(text_of(text).map(|text| write_json_string(&mut self.out, text)));
+        }
+        if let Ok(number) = value.cast_exact::<PyInt>() {
+            return self.small_int(number).then_some(Ok(()));
+        }
+        if let Ok(number) = value.cast_exact::<PyFloat>() {
+            return Some(self.float(number.value()));
+        }
+        if let Ok(flag) = value.cast_exact::<PyBool>() {
             self.out.extend_from_slice(if flag.is_true() { b"true" } else { b"false" });
-            Ok(())
         } else if value.is_none() {
             self.out.extend_from_slice(b"null");
-            Ok(())
-        } else if let Ok(number) = value.cast_exact::<PyFloat>() {
-            self.float(number.value())
+        } else {
+            return None;
+        }
+        Some(Ok(()))
+    }
+
+    #[inline(never)]
+    fn other<'py>(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Written<'py> {
+        if let Ok(dict) = value.cast_exact::<PyDict>() {
+            self.dict(value, dict, depth)
+        } else if let Ok(list) = value.cast_exact::<PyList>() {
+            self.list(list, depth)
+        } else if let Ok(number) = value.cast_exact::<PyInt>() {
+            self.int(number)
         } else {
             self.by_kind(value, depth)
         }
@@ -128,16 +158,18 @@ impl Writer {
         }
     }
 
-    #[inline(never)]
     fn dict<'py>(&mut self, holder: &Bound<'py, PyAny>, dict: &Bound<'py, PyDict>, depth: usize) -> Written<'py> {
         if depth >= MAX_DEPTH {
             return Err(Failure::too_deep(holder));
         }
+        let py = dict.py();
+        let (size, mut calls, mut are_checked) = (dict.len(), self.calls, false);
+        let (mut left, mut position) = (size, 0);
+        let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
         self.out.push(b'{');
-        let members = dict.iter();
-        let (size, mut calls, mut are_checked) = (members.len(), self.calls, false);
-        let mut left = size;
-        for (key, value) in members {
+        // SAFETY: the dict is alive, and nothing else has these three. A dict that has changed gives other members, or
+        // ends.
+        while unsafe { ffi::PyDict_Next(dict.as_ptr(), &raw mut position, &raw mut key, &raw mut value) } != 0 {
             if left == 0 {
                 return Err(Failure::of_change("dict")); // a key that was not there
             }
@@ -145,21 +177,29 @@ impl Writer {
                 self.out.push(b',');
             }
             left -= 1;
+            // SAFETY: the dict owns both, and keeps them until code of Python's runs. That is not before they are owned
+            // here or used no more: a key that is a str is copied at once, and `member` has the same rule.
+            let (key, value) = unsafe { (Borrowed::from_ptr(py, key), Borrowed::from_ptr(py, value)) };
             let name_from = self.out.len();
             if let Ok(text) = key.cast_exact::<PyString>() {
-                let text = text_of(text).map_err(|failure| failure.within(holder, Step::unwritten(&key)))?;
+                let text = text_of(&text).map_err(|failure| failure.within(holder, Step::unwritten(&key)))?;
                 write_json_string(&mut self.out, text);
+                let name_to = self.out.len();
+                self.out.push(b':');
+                self.member(value, depth + 1)
+                    .map_err(|failure| failure.within(holder, Step::written(&self.out[name_from..name_to])))?;
             } else {
+                let (key, value) = (key.to_owned(), value.to_owned());
                 if !are_checked {
                     name::check(self, holder, dict)?;
                     are_checked = true;
                 }
                 name::write(self, holder, &key)?;
+                let name_to = self.out.len();
+                self.out.push(b':');
+                self.value(&value, depth + 1)
+                    .map_err(|failure| failure.within(holder, Step::written(&self.out[name_from..name_to])))?;
             }
-            let name = name_from..self.out.len();
-            self.out.push(b':');
-            self.value(&value, depth + 1).map_err(|failure| failure.within(holder, Step::written(&self.out[name])))?;
-            // The iterator would panic at another size.
             if self.calls != calls {
                 calls = self.calls;
                 if dict.len() != size {
@@ -174,15 +214,29 @@ impl Writer {
         Ok(())
     }
 
-    #[inline(never)]
     fn list<'py>(&mut self, list: &Bound<'py, PyList>, depth: usize) -> Written<'py> {
-        let size = list.len();
-        // A list that became shorter has no such item.
-        let item = |index| list.get_item(index).map_err(|_| Failure::of_change("list"));
-        self.items(list, (0..size).map(item), depth)?;
+        if depth >= MAX_DEPTH {
+            return Err(Failure::too_deep(list));
+        }
+        let (py, size) = (list.py(), list.len());
+        self.out.push(b'[');
+        for (index, place) in (0..size).zip(0..) {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            // SAFETY: the list is alive. It owns its item, and keeps it until code of Python's runs, which is not before
+            // `member` owns it. A list that became shorter has no such item: an error.
+            let item = unsafe { Borrowed::from_ptr_or_opt(py, ffi::PyList_GetItem(list.as_ptr(), place)) };
+            let Some(item) = item else {
+                drop(PyErr::take(py));
+                return Err(Failure::of_change("list"));
+            };
+            self.member(item, depth + 1).map_err(|failure| failure.within(list, Step::Index(index)))?;
+        }
         if list.len() != size {
             return Err(Failure::of_change("list"));
         }
+        self.out.push(b']');
         Ok(())
     }
 
@@ -236,14 +290,20 @@ impl Writer {
         Ok(())
     }
 
-    #[inline(never)]
     fn int<'py>(&mut self, number: &Bound<'py, PyInt>) -> Written<'py> {
-        if let Ok(small) = number.extract::<i64>() {
-            self.out.extend_from_slice(itoa::Buffer::new().format(small).as_bytes());
-        } else {
+        if !self.small_int(number) {
             self.out.extend_from_slice(text_of(&digits(number)?)?.as_bytes());
         }
         Ok(())
+    }
+
+    /// Writes an integer of up to 64 bits; false for a longer one.
+    fn small_int(&mut self, number: &Bound<'_, PyInt>) -> bool {
+        let small = number.extract::<i64>();
+        if let Ok(small) = small {
+            self.out.extend_from_slice(itoa::Buffer::new().format(small).as_bytes());
+        }
+        small.is_ok()
     }
 
     fn float<'py>(&mut self, number: f64) -> Written<'py> {

@@ -38,14 +38,18 @@ impl Form {
 }
 
 /// The characters of a str.
+#[inline(always)]
 pub(super) fn text_of<'text, 'py>(text: &'text Bound<'py, PyString>) -> Written<'py, &'text str> {
-    text.to_str().map_err(|error| {
-        if error.is_instance_of::<PyUnicodeEncodeError>(text.py()) {
-            Failure::of_value("a str with half of a surrogate pair has no JSON form")
-        } else {
-            error.into()
-        }
-    })
+    text.to_str().map_err(|error| no_text(text.py(), error))
+}
+
+#[cold]
+fn no_text<'py>(py: Python<'py>, error: PyErr) -> Box<Failure<'py>> {
+    if error.is_instance_of::<PyUnicodeEncodeError>(py) {
+        Failure::of_value("a str with half of a surrogate pair has no JSON form")
+    } else {
+        error.into()
+    }
 }
 
 /// As `isoformat()` has it.
