@@ -119,7 +119,7 @@ def client_of[C: (TestClient, AsyncTestClient)](kind: type[C], app: App, options
         debug=options.debug,
         client=(options.host, 50_000),
         raise_server_exceptions=False,
-        shutdown_timeout_s=_serve.SHUTDOWN_TIMEOUT_S,
+        shutdown_timeout_s=options.shutdown_timeout,
     )
 
 

@@ -80,6 +80,7 @@ def test_what_cello_exports_is_listed_completely() -> None:
         "App",
         "BackgroundTasks",
         "Blueprint",
+        "ClusterConfig",
         "Depends",
         "FormData",
         "LimitsConfig",

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import cello
-from cello import _cli, _launch, _options, _serve
+from cello import _cli, _config, _launch, _options
 from cello._commands import COMMANDS
 from cello._explained import Explanation
 from cello._project import make
@@ -48,6 +48,8 @@ def test_the_options_that_are_told_are_read_from_the_environment_and_have_these_
         "env": ("production", "production"),
         "debug": ("0", False),
         "workers": ("4", 4),
+        "cpu_affinity": ("1", True),
+        "shutdown_timeout": ("2.5", 2.5),
         "logs": ("0", False),
     }
     named: set[str] = set()
@@ -61,12 +63,14 @@ def test_the_options_that_are_told_are_read_from_the_environment_and_have_these_
         if default == "on in development":
             assert value is True
             assert getattr(_options.resolve({}, {"env": "production"}, {}), name) is False
+        elif default == "off":
+            assert value is False
         elif default.startswith("as "):
             source = code_spans(default)[0]
             for choice in (True, False):
                 assert getattr(_options.resolve({}, {source: choice}, {}), name) is choice
         else:
-            assert re.split("[; ]", default)[0] == str(value)
+            assert re.split("[; ]", default)[0] == (f"{value:g}" if isinstance(value, float) else str(value))
     assert not other
     # The words of App.run() name the same variables.
     assert named == set(re.findall(r"`([A-Z_]*(?:CELLO_|PORT)[A-Z_]*)`", cello.App.run.__doc__ or ""))
@@ -140,7 +144,7 @@ def test_the_options_of_a_route_are_those_that_decorators_take() -> None:
 
 
 def test_the_life_of_a_stop_is_told_as_it_is() -> None:
-    assert f"for up to {_serve.SHUTDOWN_TIMEOUT_S:.0f} seconds" in text_of(APP_PAGE)
+    assert f"for up to {_config.SHUTDOWN_TIMEOUT_S:.0f} seconds" in text_of(APP_PAGE)
 
 
 # --- limits
@@ -230,7 +234,7 @@ CONSTANTS = {
     "an attribute of a cookie": ("crates/cello-py/src/response/cookie.rs", "ATTRIBUTE_BYTES"),
     "`detail` and `title` of an error": ("packages/cello-core/src/cello/_problem.py", "TEXT_CHARACTERS"),
     "what is read ahead of a streamed answer": ("crates/cello-py/src/outflow.rs", "ROOM_BYTES"),
-    "requests in flight when the server stops": ("packages/cello-core/src/cello/_serving.py", "SHUTDOWN_TIMEOUT_S"),
+    "requests in flight when the server stops": ("packages/cello-core/src/cello/_config.py", "SHUTDOWN_TIMEOUT_S"),
 }
 
 

@@ -31,9 +31,11 @@ INDEX = "docs/reference/index.md"
 #: The pages that describe names: a guide where the reference has none of that name.
 NAMED = [*REFERENCE, *(page for page in GUIDES if page.replace("guides", "reference") not in REFERENCE)]
 
+CONFIGS = (cello.ClusterConfig(), cello.LimitsConfig(), cello.ThreadPoolConfig(), cello.TimeoutConfig())
+
 #: Whose public names each page describes. Instances stand for their class and for what they have by themselves.
 OWNERS: dict[str, list[Any]] = {
-    "app": [cello.App(), cello.Blueprint(), cello.LimitsConfig(), cello.ThreadPoolConfig(), cello.TimeoutConfig()],
+    "app": [cello.App(), cello.Blueprint(), *CONFIGS],
     "background": [cello.background, cello.background.BackgroundCounts(), cello.background.BackgroundTasks],
     "dependencies": [cello.dependencies, cello.dependencies.Dependency()],
     "errors": [cello.errors, cello.ProblemDetails("about:blank", "", 400), cello.errors.HTTPError(400)],
@@ -55,6 +57,7 @@ OWNERS: dict[str, list[Any]] = {
 
 #: The columns that name parameters, by page and head, and whose they are.
 PARAMETERS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("app", "argument of `ClusterConfig`"): cello.ClusterConfig,
     ("app", "argument of `LimitsConfig`"): cello.LimitsConfig,
     ("app", "argument of `ThreadPoolConfig`"): cello.ThreadPoolConfig,
     ("app", "argument of `TimeoutConfig`"): cello.TimeoutConfig,

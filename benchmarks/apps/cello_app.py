@@ -158,4 +158,4 @@ if os.environ.get("BENCH_MODELS"):
 
 if __name__ == "__main__":
     spin.start()
-    app.run(host="127.0.0.1", port=int(os.environ["BENCH_PORT"]), env="production", logs=False)
+    app.run(host="127.0.0.1", port=int(os.environ["BENCH_PORT"]), workers=1, env="production", logs=False)

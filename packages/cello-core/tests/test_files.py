@@ -347,7 +347,7 @@ def test_what_cannot_be_sent_is_the_error_that_opening_it_is(tmp_path: Path) -> 
 
 
 def test_a_missing_file_is_a_500_that_does_not_tell_the_path(serve: Serve, folder: Path) -> None:
-    server = serve(APP, "--env", "production", environment={"FILES": str(folder)})
+    server = serve(APP, "--env", "production", "--workers", "1", environment={"FILES": str(folder)})
     reply = server.get("/send/secret")
     assert reply.status == 500
     assert b"secret" not in reply.body.replace(b'"instance":"/send/secret"', b"")

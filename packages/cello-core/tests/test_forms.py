@@ -108,7 +108,7 @@ def is_problem(reply: Reply, status: int, words: str) -> bool:
 @pytest.fixture
 def server(serve: Serve) -> Server:
     """A server whose handlers tell what they see of a form."""
-    return serve(TELL, "--env", "production")
+    return serve(TELL, "--env", "production", "--workers", "1")
 
 
 @pytest.mark.parametrize("path", ["/sync", "/async"])

@@ -47,13 +47,17 @@ def write(folder: Path, name: str, source: str) -> Path:
 # --- the sources of options
 
 
+CPUS = 3
+PRODUCTION = Options("127.0.0.1", 8000, "production", debug=False, logs=False, workers=CPUS)
+
+
 @pytest.mark.parametrize(
     ("command_line", "arguments", "environment", "expected"),
     [
         ({}, {}, {}, Options("127.0.0.1", 8000, "development", debug=True, logs=True)),
-        ({}, {}, {"CELLO_ENV": "production"}, Options("127.0.0.1", 8000, "production", debug=False, logs=False)),
-        ({}, {"env": "production"}, {}, Options("127.0.0.1", 8000, "production", debug=False, logs=False)),
-        ({"env": "production"}, {}, {}, Options("127.0.0.1", 8000, "production", debug=False, logs=False)),
+        ({}, {}, {"CELLO_ENV": "production"}, PRODUCTION),
+        ({}, {"env": "production"}, {}, PRODUCTION),
+        ({"env": "production"}, {}, {}, PRODUCTION),
         (
             {},
             {"env": "production"},
@@ -64,7 +68,7 @@ def write(folder: Path, name: str, source: str) -> Path:
             {},
             {"env": "production"},
             {"CELLO_LOGS": "yes"},
-            Options("127.0.0.1", 8000, "production", debug=False, logs=True),
+            Options("127.0.0.1", 8000, "production", debug=False, logs=True, workers=CPUS),
         ),
         ({}, {"debug": False}, {}, Options("127.0.0.1", 8000, "development", debug=False, logs=False)),
         ({"logs": False}, {}, {}, Options("127.0.0.1", 8000, "development", debug=True, logs=False)),
@@ -99,8 +103,13 @@ def write(folder: Path, name: str, source: str) -> Path:
     ],
 )
 def test_what_is_not_given_takes_its_default(
-    command_line: dict[str, Any], arguments: dict[str, Any], environment: dict[str, str], expected: Options
+    command_line: dict[str, Any],
+    arguments: dict[str, Any],
+    environment: dict[str, str],
+    expected: Options,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("cello._cpus.usable", lambda: CPUS)
     assert _options.resolve(command_line, arguments, environment) == expected
 
 
@@ -114,8 +123,11 @@ def test_what_is_not_given_takes_its_default(
         ("debug", "CELLO_DEBUG", (True, False, "on"), (True, False, True)),
         ("debug", "CELLO_DEBUG", (False, True, "NO"), (False, True, False)),
         ("logs", "CELLO_LOGS", (False, True, "0"), (False, True, False)),
+        ("workers", "CELLO_WORKERS", ("4", 3, "2"), (4, 3, 2)),
+        ("cpu_affinity", "CELLO_CPU_AFFINITY", (True, False, "1"), (True, False, True)),
+        ("shutdown_timeout", "CELLO_SHUTDOWN_TIMEOUT", ("0", 2.5, "86400"), (0.0, 2.5, 86_400.0)),
     ],
-    ids=["host", "port", "PORT", "env", "debug", "no debug", "logs"],
+    ids=["host", "port", "PORT", "env", "debug", "no debug", "logs", "workers", "cpu_affinity", "shutdown_timeout"],
 )
 def test_the_command_line_goes_before_arguments_and_they_before_the_environment(
     name: str, variable: str, values: tuple[Any, Any, str], expected: tuple[Any, Any, Any]
@@ -128,6 +140,9 @@ def test_the_command_line_goes_before_arguments_and_they_before_the_environment(
 
 def test_cello_port_goes_before_port() -> None:
     assert _options.resolve({}, {}, {"PORT": "1", "CELLO_PORT": "2"}).port == 2
+
+
+SECONDS = "it is a number of seconds from 0 to 86400"
 
 
 @pytest.mark.parametrize(
@@ -146,6 +161,13 @@ def test_cello_port_goes_before_port() -> None:
         ({}, {"debug": "maybe"}, {}, "run(debug=...) is 'maybe': use 1 or 0"),
         ({}, {}, {"CELLO_DEBUG": "2"}, "CELLO_DEBUG is '2': use 1 or 0"),
         ({}, {}, {"CELLO_LOGS": "maybe"}, "CELLO_LOGS is 'maybe': use 1 or 0"),
+        ({}, {"cpu_affinity": "often"}, {}, "run(cpu_affinity=...) is 'often': use 1 or 0"),
+        ({}, {}, {"CELLO_CPU_AFFINITY": "0-3"}, "CELLO_CPU_AFFINITY is '0-3': use 1 or 0"),
+        ({"shutdown_timeout": "x"}, {}, {}, f"--shutdown-timeout is 'x': {SECONDS}"),
+        ({"shutdown_timeout": "nan"}, {}, {}, f"--shutdown-timeout is 'nan': {SECONDS}"),
+        ({}, {"shutdown_timeout": -1}, {}, f"run(shutdown_timeout=...) is -1: {SECONDS}"),
+        ({}, {"shutdown_timeout": True}, {}, f"run(shutdown_timeout=...) is True: {SECONDS}"),
+        ({}, {}, {"CELLO_SHUTDOWN_TIMEOUT": "86401"}, f"CELLO_SHUTDOWN_TIMEOUT is '86401': {SECONDS}"),
         ({"host": ""}, {}, {}, "--host is '': give an address, such as 127.0.0.1"),
         ({}, {"host": 127}, {}, "run(host=...) is 127: give an address, such as 127.0.0.1"),
         ({}, {}, {"CELLO_HOST": ""}, "CELLO_HOST is '': give an address, such as 127.0.0.1"),
@@ -182,7 +204,7 @@ def test_an_option_that_is_nearly_one_is_refused_with_a_suggestion(word: str, ne
 
 def test_the_words_of_a_script_s_own_command_line_are_left_alone() -> None:
     options = _options.script_options(["seed", "--fixtures=small", "--port", "1", "-v", "--no-logs"])
-    assert options == {"host": None, "port": "1", "env": None, "debug": None, "workers": None, "logs": False}
+    assert {name: value for name, value in options.items() if value is not None} == {"port": "1", "logs": False}
 
 
 # --- python app.py
@@ -255,7 +277,7 @@ def test_cello_run_serves_the_app_that_is_named(
 
 
 def test_cello_run_takes_the_arguments_of_an_unguarded_run_as_defaults(launch: Launch, tmp_path: Path) -> None:
-    write(tmp_path, "shop.py", f"{SHOP}\napp.run(port=0, env='production')")
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run(port=0, env='production', workers=1)")
     server = launch(CELLO, "run", "shop:app", environment={"PORT": "1"})
     assert "secret" not in server.get("/fail").body.decode()
     shown = launch(CELLO, "run", "shop:app", "--env", "development")
@@ -351,7 +373,7 @@ def test_development_logs_each_answer_and_shows_errors_to_the_client(launch: Lau
 
 def test_production_logs_no_answers_and_shows_no_errors_to_the_client(launch: Launch, tmp_path: Path) -> None:
     write(tmp_path, "shop.py", f"{SHOP}\napp.run()")
-    server = launch(sys.executable, "shop.py", "--port", "0", environment={"CELLO_ENV": "production"})
+    server = launch(sys.executable, "shop.py", "--port", "0", environment={"CELLO_ENV": "production", "CELLO_WORKERS": "1"})
     assert server.get("/").body == b"hello"
     failed = server.get("/fail")
     assert (failed.status, failed.json()["detail"]) == (500, "The server failed to answer this request.")

@@ -209,9 +209,8 @@ def test_what_is_still_running_at_the_end_is_cancelled_and_cleans_up(serve: Serv
 def test_a_handler_that_outlasts_the_deadline_of_the_stop_is_cancelled(serve: Serve) -> None:
     server = serve("""
         import asyncio
-        from cello import App, _serve
+        from cello import App
 
-        _serve.SHUTDOWN_TIMEOUT_S = 0.2
         app = App()
 
         @app.get("/")
@@ -222,7 +221,7 @@ def test_a_handler_that_outlasts_the_deadline_of_the_stop_is_cancelled(serve: Se
             finally:
                 print("cancelled", flush=True)
 
-        app.run()
+        app.run(shutdown_timeout=0.2)
     """)
     with server.connect() as connection:
         connection.sendall(REQUEST)

@@ -266,6 +266,8 @@ def test_in_production_there_are_no_hints(serve: Serve) -> None:
         """,
         "--env",
         "production",
+        "--workers",
+        "1",
     )
     assert server.get("/").json() is None
     assert server.stop().stderr == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cello import App, LimitsConfig, ThreadPoolConfig, TimeoutConfig
+from cello import App, ClusterConfig, LimitsConfig, ThreadPoolConfig, TimeoutConfig
 from serving import read_all
 
 if TYPE_CHECKING:
@@ -308,6 +308,7 @@ def test_setters_chain() -> None:
         .register_singleton("db", 7)
         .enable_limits(LimitsConfig(max_connections=5))
         .enable_timeouts(TimeoutConfig(handler=2))
+        .enable_cluster(ClusterConfig())
     )
     assert chained is app
     assert app._body_limit == 5
@@ -328,6 +329,13 @@ def test_the_defaults_are_those_of_the_kernel() -> None:
         "handler_timeout": None,
     }
     assert vars(ThreadPoolConfig()) == {"size": 64}
+    assert vars(ClusterConfig()) == {
+        "workers": None,
+        "cpu_affinity": False,
+        "max_restarts": 5,
+        "graceful_shutdown": True,
+        "shutdown_timeout": 30.0,
+    }
     assert repr(ThreadPoolConfig(size=2)) == "ThreadPoolConfig(size=2)"
 
 
@@ -350,6 +358,15 @@ def test_the_other_names_of_timeouts_mean_the_same() -> None:
         (ThreadPoolConfig, {"size": 0}, ValueError, "it is 1 or more"),
         (ThreadPoolConfig, {"adaptive": True}, ValueError, "adaptive is not supported: a handler is never moved"),
         (ThreadPoolConfig, {"offload_threshold_ms": 1}, ValueError, "offload_threshold_ms is not supported"),
+        (ClusterConfig, {"workers": 0}, ValueError, "workers=0 cannot be: it is 1 or more, and 1024 at most"),
+        (ClusterConfig, {"workers": "4"}, TypeError, "workers='4' is no whole number"),
+        (ClusterConfig, {"cpu_affinity": 1}, TypeError, "cpu_affinity=1 is neither True nor False"),
+        (ClusterConfig, {"max_restarts": -1}, ValueError, "it is 0 or more"),
+        (ClusterConfig, {"graceful_shutdown": None}, TypeError, "graceful_shutdown=None is neither True nor False"),
+        (ClusterConfig, {"shutdown_timeout": -1}, ValueError, "it is 0 seconds or more, and 86400 at most"),
+        (ClusterConfig, {"shutdown_timeout": float("nan")}, ValueError, "it is 0 seconds or more"),
+        (ClusterConfig, {"shutdown_timeout": "30"}, TypeError, "is no number of seconds"),
+        (App().enable_cluster, {"config": 4}, TypeError, "4 is no ClusterConfig"),
         (App().set_limits, {"limits": TimeoutConfig()}, TypeError, "is no LimitsConfig"),
         (App().enable_body_limit, {"max_size": "1 MiB"}, TypeError, "is no whole number"),
         (App().register_singleton, {"name": "", "value": 1}, ValueError, "a singleton has a name"),

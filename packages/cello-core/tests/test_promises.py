@@ -77,7 +77,7 @@ app = App()
 def order():
     return "ordered"
 
-app.run(port=0, env="production")
+app.run(port=0, env="production", workers=1)
 """
 
 
@@ -198,7 +198,7 @@ MIRROR = """
     def mirror(request):
         return ways[request.params["way"]](request.text())
 
-    app.run(env="production")
+    app.run(env="production", workers=1)
 """
 
 
@@ -289,7 +289,7 @@ KINDS = """
     def answer(request):
         return ways[request.params["way"]](values[request.params["kind"]])
 
-    app.run(env="production")
+    app.run(env="production", workers=1)
 """
 KEY = "018f5a3c-7d2e-7abc-8def-0123456789ab"
 USER = f'{{"id":"{KEY}","born":"2026-01-02","tags":["new"]}}'

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def start(serve: Serve, source: str) -> Server:
     """Serves `app` with the routes of the source."""
     preamble = "import http\nfrom cello import App, Response\napp = App()\n"
-    return serve(f"{preamble}{textwrap.dedent(source)}\napp.run()\n", "--env", "production")
+    return serve(f"{preamble}{textwrap.dedent(source)}\napp.run()\n", "--env", "production", "--workers", "1")
 
 
 JSON = "application/json"

@@ -550,9 +550,8 @@ def test_a_server_whose_time_to_stop_is_over_ends_streams_uploads_and_files(serv
     server = start(
         serve,
         """
-        import cello._serve, pathlib
+        import pathlib
 
-        cello._serve.SHUTDOWN_TIMEOUT_S = 0.2
         pathlib.Path("big").write_bytes(bytes(64 << 20))
 
         @app.get("/endless")
@@ -593,6 +592,8 @@ def test_a_server_whose_time_to_stop_is_over_ends_streams_uploads_and_files(serv
         def file(request):
             return Response.file("big")
         """,
+        "--shutdown-timeout",
+        "0.2",
     )
     clients: list[socket.socket] = []
     requests = [get("/endless"), get("/endless-sync"), get("/held"), get("/file"), post("/upload", 1000, b"x")]

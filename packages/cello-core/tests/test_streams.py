@@ -242,7 +242,7 @@ FAILING = """
 
 
 def test_a_stream_that_fails_before_anything_is_sent_is_an_error_like_any_other(serve: Serve) -> None:
-    server = serve(FAILING, "--env", "production")
+    server = serve(FAILING, "--env", "production", "--workers", "1")
     for path in ("/at-once", "/at-once-sync"):
         reply = server.get(path)
         assert (reply.status, reply.json()["status"]) == (500, 500)

@@ -705,6 +705,8 @@ def test_models_over_the_wire(serve: Serve) -> None:
         """,
         "--env",
         "production",
+        "--workers",
+        "1",
     )
     assert server.post("/users", b'{"name":"Al","password":"x"}', IN_JSON).json() == {"id": 7, "name": "Al"}
     assert server.post("/users", b'{"id":1,"name":"Al","password":"x"}', IN_JSON).json()["errors"] == [

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any, assert_type
 
 import cello
-from cello import App, LimitsConfig, Request, ThreadPoolConfig, TimeoutConfig
+from cello import App, ClusterConfig, LimitsConfig, Request, ThreadPoolConfig, TimeoutConfig
 from cello.routing import IntConstraint
 
 assert_type(cello.__version__, str)
@@ -74,6 +74,12 @@ threads = ThreadPoolConfig(size=4)
 assert_type(threads.size, int)
 assert_type(app.set_threadpool(threads), App)
 
+cluster = ClusterConfig(workers=4, cpu_affinity=True, max_restarts=3, graceful_shutdown=False, shutdown_timeout=2.5)
+assert_type(cluster.workers, int | None)
+assert_type(cluster.shutdown_timeout, float)
+assert_type(ClusterConfig.auto(), ClusterConfig)
+assert_type(shop.enable_cluster(cluster), Shop)
+
 
 def get_db() -> str:
     return "the real one"
@@ -99,3 +105,4 @@ for route in app.routes:
 def serve() -> None:
     app.run()
     app.run("0.0.0.0", 8080, env="production", debug=False, logs=True)
+    app.run(workers=4, cpu_affinity=True, shutdown_timeout=2.5)

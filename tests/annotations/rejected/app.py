@@ -1,6 +1,6 @@
 """Applications: what they are not made with, and what cannot be said of the server."""
 
-from cello import App, LimitsConfig, Request, ThreadPoolConfig, TimeoutConfig
+from cello import App, ClusterConfig, LimitsConfig, Request, ThreadPoolConfig, TimeoutConfig
 
 App(errors="plain")  # rejected
 App("problem")  # rejected
@@ -16,6 +16,7 @@ app.enable_body_limit("1 MiB")  # rejected
 app.set_limits(TimeoutConfig())  # rejected
 app.set_timeouts(LimitsConfig())  # rejected
 app.set_threadpool(8)  # rejected
+app.enable_cluster(4)  # rejected
 app.set_trusted_proxies("::1", fields="x-real-ip")  # rejected
 app.set_trusted_proxies([1])  # rejected
 app.dependency_overrides[7] = None  # rejected
@@ -29,6 +30,8 @@ TimeoutConfig(header=10)  # rejected
 TimeoutConfig(read_body=None)  # rejected
 ThreadPoolConfig(size=None)  # rejected
 ThreadPoolConfig(adaptive=True)  # rejected
+ClusterConfig(workers="4")  # rejected
+ClusterConfig(processes=4)  # rejected
 size: str = ThreadPoolConfig().size  # rejected
 
 
@@ -43,4 +46,5 @@ word: str = home(Request("GET", "/"))  # rejected
 app.run("0.0.0.0", "8080")  # rejected
 app.run(env="test")  # rejected
 app.run(workers="4")  # rejected
+app.run(shutdown_timeout="2")  # rejected
 app.running  # rejected

@@ -8,7 +8,7 @@ from cello.app import App
 from cello.blueprint import Blueprint
 
 if TYPE_CHECKING:
-    from cello._config import LimitsConfig, ThreadPoolConfig, TimeoutConfig
+    from cello._config import ClusterConfig, LimitsConfig, ThreadPoolConfig, TimeoutConfig
     from cello.background import BackgroundTasks
     from cello.dependencies import Depends
 
@@ -16,6 +16,7 @@ __all__ = [
     "App",
     "BackgroundTasks",
     "Blueprint",
+    "ClusterConfig",
     "Depends",
     "FormData",
     "LimitsConfig",
@@ -31,6 +32,7 @@ __all__ = [
 #: What is imported when it is first asked for: name to module.
 _LAZY = {
     "BackgroundTasks": "cello.background",
+    "ClusterConfig": "cello._config",
     "Depends": "cello.dependencies",
     "LimitsConfig": "cello._config",
     "ThreadPoolConfig": "cello._config",

@@ -138,6 +138,7 @@ def _check_mounted(mounted: App, app: App) -> None:
         "set_limits": mounted._limits,
         "set_timeouts": mounted._timeouts,
         "set_threadpool": mounted._threadpool,
+        "enable_cluster": mounted._cluster,
         "set_trusted_proxies": mounted._trusted_proxies,
         f"errors={mounted._errors!r}": mounted._errors != app._errors,
     }

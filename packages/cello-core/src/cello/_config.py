@@ -1,10 +1,25 @@
-"""What an application says of the whole server: limits, timeouts, threads."""
+"""What an application says of the whole server: limits, timeouts, threads, workers."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-__all__ = ["LimitsConfig", "ThreadPoolConfig", "TimeoutConfig"]
+__all__ = [
+    "MOST_SHUTDOWN_TIMEOUT_S",
+    "MOST_WORKERS",
+    "SHUTDOWN_TIMEOUT_S",
+    "ClusterConfig",
+    "LimitsConfig",
+    "ThreadPoolConfig",
+    "TimeoutConfig",
+]
+
+#: More processes than any machine has cores for.
+MOST_WORKERS = 1024
+#: How long requests may go on after the stop, in seconds.
+SHUTDOWN_TIMEOUT_S = 30.0
+#: Nobody waits for longer than a day.
+MOST_SHUTDOWN_TIMEOUT_S = 86_400
 
 
 class LimitsConfig:
@@ -94,6 +109,42 @@ class ThreadPoolConfig:
         return _repr(self)
 
 
+class ClusterConfig:
+    """Workers, and how they start and stop.
+
+    `run()`, the command line and the environment go before `workers`, `cpu_affinity` and `shutdown_timeout`.
+    Units: `workers` are processes, None leaves the choice to the default: one in development, one for each CPU in
+    production. With `cpu_affinity` each runs on one CPU only. After `max_restarts` successors in a row, each of which
+    ended within 10 seconds of serving, the place of a worker is given up. `shutdown_timeout` is the seconds that
+    requests may go on after the stop; without `graceful_shutdown` they are cancelled at once.
+    Errors: TypeError or ValueError for what cannot be.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        cpu_affinity: bool = False,
+        max_restarts: int = 5,
+        graceful_shutdown: bool = True,
+        shutdown_timeout: float = SHUTDOWN_TIMEOUT_S,
+    ) -> None:
+        self.workers: int | None = None if workers is None else _whole(workers, "workers", 1, MOST_WORKERS)
+        self.cpu_affinity: bool = _bool(cpu_affinity, "cpu_affinity")
+        self.max_restarts: int = _whole(max_restarts, "max_restarts", 0)
+        self.graceful_shutdown: bool = _bool(graceful_shutdown, "graceful_shutdown")
+        self.shutdown_timeout: float = _shutdown_timeout(shutdown_timeout, "shutdown_timeout")
+
+    @classmethod
+    def auto(cls) -> Self:
+        """One worker for each CPU that this process may use, in development too."""
+        from cello._cpus import usable
+
+        return cls(workers=min(usable(), MOST_WORKERS))
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+
 def _whole(value: Any, name: str, least: int, most: int = (1 << 63) - 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}={value!r} is no whole number")
@@ -108,6 +159,20 @@ def _seconds(value: Any, name: str) -> float:
     if not 0 < value <= 1e9:  # which refuses what is no number, too
         raise ValueError(f"{name}={value!r} is no time: it is more than 0 seconds")
     return float(value)
+
+
+def _shutdown_timeout(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name}={value!r} is no number of seconds")
+    if not 0 <= value <= MOST_SHUTDOWN_TIMEOUT_S:  # which refuses what is no number, too
+        raise ValueError(f"{name}={value!r} cannot be: it is 0 seconds or more, and {MOST_SHUTDOWN_TIMEOUT_S} at most")
+    return float(value)
+
+
+def _bool(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} is neither True nor False")
+    return value
 
 
 def _either(name: str, value: float | None, alias: str, other: float | None) -> float | None:

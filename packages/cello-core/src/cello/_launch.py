@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cello import _options
+from cello._cluster import said
 from cello.errors import CelloError, OptionError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any
     """Serves with the options of all three sources; returns when the server was stopped."""
     control = _control()
     try:
-        options = _options.resolve(command_line, arguments, os.environ)
+        options = _options.resolve(command_line, arguments, os.environ, said(app._cluster))
         if options.workers > 1 and control is None:
             _supervise(options)
     except OptionError as error:
@@ -115,6 +116,7 @@ def _supervise(options: Options) -> NoReturn:
     import json
 
     terms = {"command": sys.orig_argv[1:], "host": options.host, "port": options.port, "workers": options.workers}
+    terms |= {name: getattr(options, name) for name in ("cpu_affinity", "shutdown_timeout", "max_restarts")}
     # The framework is found where it was found here, and after the standard library.
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     program = f"import sys; sys.path.append({folder!r}); from cello._supervisor import main; main()"

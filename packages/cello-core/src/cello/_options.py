@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cello._cluster import default_workers
+from cello._config import MOST_SHUTDOWN_TIMEOUT_S, MOST_WORKERS, SHUTDOWN_TIMEOUT_S
 from cello.errors import OptionError
 
 if TYPE_CHECKING:
@@ -14,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "add_options", "refuse_misspelt", "resolve", "script_options"]
 
-#: More processes than any machine has cores for.
-_MOST_WORKERS = 1024
 _ENVIRONMENTS = ("development", "production")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -24,7 +25,7 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 class Options:
     """How an application is served.
 
-    Units: `port` 0 takes any that is free.
+    Units: `port` 0 takes any that is free; `shutdown_timeout` in seconds; `max_restarts` None for no limit.
     """
 
     host: str
@@ -33,22 +34,31 @@ class Options:
     debug: bool
     logs: bool
     workers: int = 1
+    cpu_affinity: bool = False
+    shutdown_timeout: float = SHUTDOWN_TIMEOUT_S
+    max_restarts: int | None = None
 
 
 def resolve(
     command_line: Mapping[str, Any],
     arguments: Mapping[str, Any],
     environment: Mapping[str, str],
+    application: Mapping[str, Any] | None = None,
 ) -> Options:
     """Settles each option: the command line goes before the arguments of `run()`, they before the environment.
+
+    What the `application` says comes last, before the defaults.
 
     Shape: a missing or None value leaves the choice to the next source.
     Errors: OptionError, naming the source.
     """
 
+    said = application or {}
+
     def choose(name: str, check: Callable[[Any, str], Any], *variables: str) -> Any:
-        sources = [(f"--{name}", command_line.get(name)), (f"run({name}=...)", arguments.get(name))]
+        sources = [(f"--{name.replace('_', '-')}", command_line.get(name)), (f"run({name}=...)", arguments.get(name))]
         sources += [(variable, environment.get(variable)) for variable in variables]
+        sources.append((f"the application's {name}", said.get(name)))
         return next((check(value, source) for source, value in sources if value is not None), None)
 
     env = choose("env", _environment, "CELLO_ENV") or "development"
@@ -56,13 +66,18 @@ def resolve(
     logs = choose("logs", _flag, "CELLO_LOGS")
     port = choose("port", _port, "CELLO_PORT", "PORT")
     debug = env == "development" if debug is None else debug
+    shutdown_timeout = choose("shutdown_timeout", _shutdown_timeout, "CELLO_SHUTDOWN_TIMEOUT")
     return Options(
         host=choose("host", _host, "CELLO_HOST") or "127.0.0.1",
         port=8000 if port is None else port,
         env=env,
         debug=debug,
         logs=debug if logs is None else logs,
-        workers=choose("workers", _workers, "CELLO_WORKERS") or 1,
+        workers=choose("workers", _workers, "CELLO_WORKERS")
+        or default_workers(is_development=debug or env == "development"),
+        cpu_affinity=choose("cpu_affinity", _cpu_affinity, "CELLO_CPU_AFFINITY") or False,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S if shutdown_timeout is None else shutdown_timeout,
+        max_restarts=said.get("max_restarts"),
     )
 
 
@@ -72,7 +87,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", help="port to listen on, 0 for any that is free (8000)")
     parser.add_argument("--env", help="development or production: decides the defaults below (development)")
     parser.add_argument("--debug", action="store_true", default=None, help="show errors to clients (on in development)")
-    parser.add_argument("--workers", help="how many processes serve, under one that supervises them (1, alone)")
+    parser.add_argument("--workers", help="how many processes serve, under one that supervises them (1; in production the CPUs)")
+    parser.add_argument(
+        "--cpu-affinity", action="store_true", default=None, help="each worker runs on one CPU only (off)"
+    )
+    parser.add_argument("--shutdown-timeout", help="seconds that requests may go on after the stop (30)")
     parser.add_argument(
         "--no-logs", dest="logs", action="store_false", default=None, help="no line for each request (on in production)"
     )
@@ -124,9 +143,26 @@ def _workers(value: Any, source: str) -> int:
         workers = int(value)
     except (TypeError, ValueError):
         workers = 0
-    if isinstance(value, bool | float) or not 1 <= workers <= _MOST_WORKERS:
-        raise OptionError(f"{source} is {value!r}: workers are a number from 1 to {_MOST_WORKERS}")
+    if isinstance(value, bool | float) or not 1 <= workers <= MOST_WORKERS:
+        raise OptionError(f"{source} is {value!r}: workers are a number from 1 to {MOST_WORKERS}")
     return workers
+
+
+def _cpu_affinity(value: Any, source: str) -> bool:
+    chosen = _flag(value, source)
+    if chosen and not hasattr(os, "sched_setaffinity"):
+        raise OptionError(f"{source} is {value!r}: this system cannot have a process run on one CPU only")
+    return chosen
+
+
+def _shutdown_timeout(value: Any, source: str) -> float:
+    try:
+        timeout_s = float(value)
+    except (TypeError, ValueError):
+        timeout_s = -1.0
+    if isinstance(value, bool) or not 0 <= timeout_s <= MOST_SHUTDOWN_TIMEOUT_S:
+        raise OptionError(f"{source} is {value!r}: it is a number of seconds from 0 to {MOST_SHUTDOWN_TIMEOUT_S}")
+    return timeout_s
 
 
 def _environment(value: Any, source: str) -> str:

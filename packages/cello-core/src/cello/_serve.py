@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cello._kernel import BindError, Listener
 from cello._port import taken, url
-from cello._serving import SHUTDOWN_TIMEOUT_S, Serving
+from cello._serving import Serving
 from cello._unawaited import telling
 from cello.errors import StartError
 from cello.loop import EventLoop
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cello._worker import Control
     from cello.app import App
 
-__all__ = ["SHUTDOWN_TIMEOUT_S", "serve"]
+__all__ = ["serve"]
 
 _log = logging.getLogger("cello")
 
@@ -43,6 +43,8 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
     except BindError as error:
         raise StartError(taken(error, options.port)) from None
     _raise_descriptor_limit()
+    if options.cpu_affinity and control is None:
+        _pin()
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, EventLoop)
@@ -51,9 +53,18 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
             _hint(app)
         try:
             with telling() if options.debug else nullcontext():
-                runner.run(_live(serving, listener, control, loop))
+                runner.run(_live(serving, listener, control, loop, options.shutdown_timeout))
         finally:
             serving.end()  # and now the runner cancels what is left
+
+
+def _pin() -> None:
+    from cello._cpus import pin
+
+    try:
+        pin(0)
+    except OSError as error:
+        _log.warning("the process runs on any CPU: %s", error)
 
 
 def _hint(app: App) -> None:
@@ -63,7 +74,9 @@ def _hint(app: App) -> None:
         _log.warning("%s", words)
 
 
-async def _live(serving: Serving, listener: Listener | None, control: Control | None, loop: EventLoop) -> None:
+async def _live(
+    serving: Serving, listener: Listener | None, control: Control | None, loop: EventLoop, shutdown_timeout_s: float
+) -> None:
     stopping = asyncio.Event()
     startup = asyncio.current_task()
 
@@ -100,7 +113,7 @@ async def _live(serving: Serving, listener: Listener | None, control: Control | 
         if control is not None:
             control.say("ready")
         await stopping.wait()
-        await serving.stop(SHUTDOWN_TIMEOUT_S, patience_s)
+        await serving.stop(shutdown_timeout_s, patience_s)
     finally:
         forget_signals()
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from cello._compose import compose
-from cello._config import ThreadPoolConfig
+from cello._config import SHUTDOWN_TIMEOUT_S, ThreadPoolConfig
 from cello._ending import end
 from cello._failure import answerer, break_logger
 from cello._kernel import Request, RouteError, Server
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     type Note = Callable[[Request, Exception], object]
 
 __all__ = ["SHUTDOWN_TIMEOUT_S", "Hooks", "Serving", "Settings"]
-
-#: How long requests may go on after the stop, in seconds.
-SHUTDOWN_TIMEOUT_S = 30.0
 
 
 class Hooks(NamedTuple):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from cello import _supervisor_sockets as sockets
 from cello._launch import EXIT_INTERRUPTED, EXIT_START
 from cello._port import taken, url
+from cello._supervisor_cluster import Cluster
 from cello._supervisor_worker import Worker
 
 if TYPE_CHECKING:
@@ -30,14 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["Supervisor", "main"]
 
 EXIT_KILLED = 1
+EXIT_GIVEN_UP = 1
 
 #: A worker that lived so long begins a new count of failures.
 STEADY_S = 10.0
 #: The first successor starts at once, the second so much later; from then on it doubles.
 BACK_OFF_S = 0.25
 MOST_BACK_OFF_S = 30.0
-#: A worker has twice 30 seconds for its requests; one that is still there then is killed.
-KILL_AFTER_S = 65.0
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD)
 
@@ -45,7 +45,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal
 def main() -> None:
     """Supervises as the words of the command line say, which `cello._launch` wrote."""
     terms: dict[str, Any] = json.loads(sys.argv[1])
-    supervisor = Supervisor(terms["command"])
+    supervisor = Supervisor(terms["command"], Cluster.of(terms))
     try:
         supervisor.open(terms["host"], terms["port"], terms["workers"])
         code = supervisor.run()
@@ -83,6 +83,8 @@ class Slot:
     number: int
     listener: socket.socket
     is_wanted: bool = True
+    #: Whether its workers failed too often: it is not wanted until somebody says so.
+    is_given_up: bool = False
     #: The worker whose place it is, starting or serving.
     worker: Worker | None = None
     #: The one that is being started to take its place.
@@ -96,8 +98,9 @@ class Slot:
 class Supervisor:
     """Workers that all run one command."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], cluster: Cluster) -> None:
         self.command = command
+        self.cluster = cluster
         self.slots: list[Slot] = []
         #: All processes there are, those that are leaving among them.
         self.workers: list[Worker] = []
@@ -154,6 +157,10 @@ class Supervisor:
     def start(self, slot: Slot) -> Worker:
         """Starts a process for a slot."""
         worker = Worker(self.command, slot.number)
+        try:
+            self.cluster.settle(worker)
+        except OSError as error:
+            tell(f"worker {worker.pid} runs on any CPU: {error}")
         self.workers.append(worker)
         self.selector.register(worker.channel, selectors.EVENT_READ, worker)
         return worker
@@ -265,6 +272,9 @@ class Supervisor:
             return
         if worker.ready_s is not None and time.monotonic() - worker.ready_s > STEADY_S:
             slot.failures = 0
+        if self.cluster.gives_up(slot.failures):
+            self.give_up(slot, f"worker {worker.pid} {cause}")
+            return
         pause_s = min(BACK_OFF_S * 2 ** (slot.failures - 1), MOST_BACK_OFF_S) if slot.failures else 0.0
         slot.failures += 1
         if pause_s:
@@ -273,6 +283,14 @@ class Supervisor:
         else:
             slot.worker = self.start(slot)
             tell(f"worker {worker.pid} {cause}; its successor is worker {slot.worker.pid}")
+
+    def give_up(self, slot: Slot, cause: str) -> None:
+        """Starts no successor: neighbours keep the slot. Where there are none, it is the end."""
+        slot.is_wanted, slot.is_given_up = False, True
+        tell(f"{cause}; its place is given up (max_restarts={slot.failures}): SIGHUP or SIGTTIN tries it again")
+        if not any(slot.is_wanted for slot in self.slots):
+            tell("the places of all workers are given up: the server ends")
+            self.stop(EXIT_GIVEN_UP)
 
     def tell_failure(self, worker: Worker) -> None:
         """Says what a worker said of its end: what all of them say, once."""
@@ -300,7 +318,7 @@ class Supervisor:
         if self.kills_s is not None and self.kills_s <= now_s:
             self.kills_s = None
             for worker in self.workers:
-                tell(f"worker {worker.pid} has not ended within {KILL_AFTER_S:g} s, and is killed")
+                tell(f"worker {worker.pid} has not ended within {self.cluster.kill_after_s:g} s, and is killed")
                 worker.kill()
             self.exit_code = self.exit_code or EXIT_KILLED
 
@@ -325,6 +343,9 @@ class Supervisor:
                     self.stop(0)
                     continue
                 self.roll = deque(slot for slot in self.slots if slot.is_wanted)
+                for slot in self.slots:
+                    if slot.is_given_up:
+                        self.fill(slot)
                 self.next_of_roll()
             elif number == signal.SIGTTIN:
                 self.add()
@@ -337,7 +358,7 @@ class Supervisor:
             return
         self.is_stopping = True
         self.exit_code = self.exit_code or exit_code
-        self.kills_s = time.monotonic() + KILL_AFTER_S
+        self.kills_s = time.monotonic() + self.cluster.kill_after_s
         for slot in self.slots:
             slot.starts_s = None
             slot.listener.close()
@@ -369,7 +390,11 @@ class Supervisor:
             slot = Slot(len(self.slots), listener)
             listener.listen(sockets.BACKLOG)
             self.slots.append(slot)
-        slot.is_wanted, slot.failures = True, 0
+        self.fill(slot)
+
+    def fill(self, slot: Slot) -> None:
+        """Starts a worker for a slot that was not wanted."""
+        slot.is_wanted, slot.is_given_up, slot.failures = True, False, 0
         slot.worker = self.start(slot)
         tell(f"worker {slot.worker.pid} is one more")
         self.share()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from cello._asgi import Asgi
-    from cello._config import LimitsConfig, ThreadPoolConfig, TimeoutConfig
+    from cello._config import ClusterConfig, LimitsConfig, ThreadPoolConfig, TimeoutConfig
     from cello._counts import BackgroundCounts
     from cello._mounted_asgi import Mounted
     from cello._providers import Providers
@@ -59,6 +59,7 @@ class App(Scope):
         self._limits: LimitsConfig | None = None
         self._timeouts: TimeoutConfig | None = None
         self._threadpool: ThreadPoolConfig | None = None
+        self._cluster: ClusterConfig | None = None
         self._body_limit: int | None = None
         self._background_tasks: BackgroundCounts | None = None
         self._asgi: Asgi | None = None
@@ -212,6 +213,16 @@ class App(Scope):
         self._threadpool = _checked(threads, ThreadPoolConfig)
         return self
 
+    def enable_cluster(self, config: ClusterConfig) -> Self:
+        """Sets how many workers there are, and how they start and stop, where nobody who starts the server says it.
+
+        Errors: TypeError for what is no ClusterConfig.
+        """
+        from cello._config import ClusterConfig
+
+        self._cluster = _checked(config, ClusterConfig)
+        return self
+
     enable_limits = set_limits
     enable_timeouts = set_timeouts
 
@@ -243,21 +254,27 @@ class App(Scope):
         env: Literal["development", "production"] | None = None,
         debug: bool | None = None,
         workers: int | None = None,
+        cpu_affinity: bool | None = None,
+        shutdown_timeout: float | None = None,
         logs: bool | None = None,
     ) -> None:
         """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
-        The command line (`--host --port --env --debug --workers --no-logs`) goes before the arguments, they before the
-        environment (`CELLO_HOST`, `CELLO_PORT` or `PORT`, `CELLO_ENV`, `CELLO_DEBUG`, `CELLO_WORKERS`, `CELLO_LOGS`),
-        that before the defaults: 127.0.0.1, 8000, development, one worker. In development `debug` and `logs` are on, in
-        production off. With more workers than one this process becomes their supervisor, and this does not return: each
-        worker runs the command line again, and serves where it calls this.
+        The command line (`--host --port --env --debug --workers --cpu-affinity --shutdown-timeout --no-logs`) goes
+        before the arguments, they before the environment (`CELLO_HOST`, `CELLO_PORT` or `PORT`, `CELLO_ENV`,
+        `CELLO_DEBUG`, `CELLO_WORKERS`, `CELLO_CPU_AFFINITY`, `CELLO_SHUTDOWN_TIMEOUT`, `CELLO_LOGS`), that before
+        `enable_cluster()`, and that before the defaults: 127.0.0.1, 8000, development, 30 seconds to stop. In
+        development `debug` and `logs` are on and there is one worker; in production they are off, and there are as many
+        workers as CPUs. With more workers than one this process becomes their supervisor, and this does not return:
+        each worker runs the command line again, and serves where it calls this.
 
+        Units: `shutdown_timeout` in seconds.
         Errors: exits with 2 for a bad option, with 3 where the application could not start.
         """
         from cello import _launch
 
         arguments = {"host": host, "port": port, "env": env, "debug": debug, "workers": workers, "logs": logs}
+        arguments |= {"cpu_affinity": cpu_affinity, "shutdown_timeout": shutdown_timeout}
         _launch.run(self, arguments)
 
     @property
