@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cello import ClusterConfig, _cluster, _cpus
 from serving import run_to_its_end
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 V2 = "30 24 0:26 {group} /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
 V1 = "33 24 0:29 {group} /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:12 - cgroup cgroup rw,cpu,cpuacct"
@@ -54,13 +57,11 @@ def test_the_time_that_a_group_is_given_is_rounded_up(tmp_path: Path, content: s
 
 @pytest.mark.parametrize(
     ("limited", "cpus"),
-    [("system.slice/shop/cpu.max", 3), ("system.slice/cpu.max", 3), ("cpu.max", 3), ("other.slice/cpu.max", None)],
+    [("system.slice/shop/cpu.max", 3), ("system.slice/cpu.max", 3), ("cpu.max", 3), ("other.slice/cpu.max", 4)],
     ids=["its own", "around it", "the root, as a container has it", "another"],
 )
-def test_the_groups_around_limit_as_well(tmp_path: Path, limited: str, cpus: int | None) -> None:
-    files = {"system.slice/shop/cpu.max": "max 100000", "system.slice/cpu.max": "800000 100000", limited: "300000 100000"}
-    if cpus is None:
-        files["system.slice/cpu.max"] = "max 100000"
+def test_the_groups_around_limit_as_well(tmp_path: Path, limited: str, cpus: int) -> None:
+    files = {"system.slice/shop/cpu.max": "400000 100000", "cpu.max": "max 100000", limited: "300000 100000"}
     root = machine(tmp_path, [V2.format(group="/")], "0::/system.slice/shop\n", files)
     assert _cpus.quota(root) == cpus
 
@@ -135,6 +136,7 @@ def test_the_default_is_one_in_development_and_the_cpus_in_production(monkeypatc
 
 
 TELL = "from cello._cluster import default_workers; import cello._cpus; cello._cpus.usable = lambda: 5\n"
+FORK = "import multiprocessing; child = multiprocessing.get_context('fork')."
 ASK = "print(default_workers(is_development=False))"
 
 
@@ -145,7 +147,7 @@ ASK = "print(default_workers(is_development=False))"
         (f"import threading; thread = threading.Thread(target=lambda: {ASK}); thread.start(); thread.join()", 1),
         (f"import sys; sys.ps1 = '> '; {ASK}", 1),
         (f"import sys; sys.argv[0] = '-'; {ASK}", 1),
-        (f"import multiprocessing as m; p = m.get_context('fork').Process(target=lambda: {ASK}); p.start(); p.join()", 1),
+        (f"{FORK}Process(target=lambda: {ASK}); child.start(); child.join()", 1),
     ],
     ids=["script", "thread", "prompt", "piped in", "multiprocessing"],
 )

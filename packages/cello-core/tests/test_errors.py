@@ -41,7 +41,9 @@ def start(serve: Serve, source: str, *arguments: str, form: str = "problem") -> 
         "import asyncio, json, time\nfrom cello import App, ProblemDetails, Response\nfrom cello.errors import *\n"
         f"app = App(errors={form!r})\n"
     )
-    return serve(f"{preamble}{textwrap.dedent(source)}\napp.run()\n", "--env", "production", "--workers", "1", *arguments)
+    return serve(
+        f"{preamble}{textwrap.dedent(source)}\napp.run()\n", "--env", "production", "--workers", "1", *arguments
+    )
 
 
 def raising(serve: Serve, error: str, *arguments: str, form: str = "problem") -> Server:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def start(serve: Serve, source: str, *arguments: str) -> Server:
     """Serves `app` with the routes of the source, in production unless the arguments say otherwise."""
     preamble = "import asyncio, json\nfrom cello import App, Response\nfrom cello.errors import *\napp = App()\n"
-    return serve(f"{preamble}{textwrap.dedent(source)}\napp.run()\n", "--env", "production", "--workers", "1", *arguments)
+    return serve(
+        f"{preamble}{textwrap.dedent(source)}\napp.run()\n", "--env", "production", "--workers", "1", *arguments
+    )
 
 
 def script_of(server: Server) -> str:

@@ -373,7 +373,9 @@ def test_development_logs_each_answer_and_shows_errors_to_the_client(launch: Lau
 
 def test_production_logs_no_answers_and_shows_no_errors_to_the_client(launch: Launch, tmp_path: Path) -> None:
     write(tmp_path, "shop.py", f"{SHOP}\napp.run()")
-    server = launch(sys.executable, "shop.py", "--port", "0", environment={"CELLO_ENV": "production", "CELLO_WORKERS": "1"})
+    server = launch(
+        sys.executable, "shop.py", "--port", "0", environment={"CELLO_ENV": "production", "CELLO_WORKERS": "1"}
+    )
     assert server.get("/").body == b"hello"
     failed = server.get("/fail")
     assert (failed.status, failed.json()["detail"]) == (500, "The server failed to answer this request.")

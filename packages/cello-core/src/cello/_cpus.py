@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["affinity", "pin", "quota", "usable"]
 
-#: The trees of control groups by the controllers they are listed with: all of version 2, and that for CPUs of version 1.
+#: The trees of control groups, by the controllers they are listed with: the one of version 2, and that for CPUs of 1.
 _V2, _V1 = "", "cpu"
 
 

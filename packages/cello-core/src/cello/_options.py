@@ -87,7 +87,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", help="port to listen on, 0 for any that is free (8000)")
     parser.add_argument("--env", help="development or production: decides the defaults below (development)")
     parser.add_argument("--debug", action="store_true", default=None, help="show errors to clients (on in development)")
-    parser.add_argument("--workers", help="how many processes serve, under one that supervises them (1; in production the CPUs)")
+    parser.add_argument(
+        "--workers", help="how many processes serve, under one that supervises them (1; in production the CPUs)"
+    )
     parser.add_argument(
         "--cpu-affinity", action="store_true", default=None, help="each worker runs on one CPU only (off)"
     )

@@ -38,7 +38,7 @@ class Cluster:
 
     @property
     def kill_after_s(self) -> float:
-        """When a worker that was told to stop is killed: it has twice the timeout, for requests and for what is left."""
+        """When a worker that was told to stop is killed: it has the timeout twice, for requests and what is left."""
         return 2 * self.shutdown_timeout + _MARGIN_S
 
     def gives_up(self, failures: int) -> bool:
