@@ -273,8 +273,8 @@ class App(Scope):
         """
         from cello import _launch
 
-        arguments = {"host": host, "port": port, "env": env, "debug": debug, "workers": workers, "logs": logs}
-        arguments |= {"cpu_affinity": cpu_affinity, "shutdown_timeout": shutdown_timeout}
+        arguments: dict[str, Any] = {"host": host, "port": port, "env": env, "debug": debug, "workers": workers}
+        arguments |= {"cpu_affinity": cpu_affinity, "shutdown_timeout": shutdown_timeout, "logs": logs}
         _launch.run(self, arguments)
 
     @property
