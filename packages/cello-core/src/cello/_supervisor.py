@@ -234,6 +234,16 @@ class Supervisor:
             self.workers.remove(worker)
             worker.channel.close()
             self.lose(worker)
+        self.bury_orphans()
+
+    def bury_orphans(self) -> None:
+        """Waits for processes that are none of its own: as process 1 of a container it is given every orphan."""
+        own = {worker.pid for worker in self.workers}
+        with suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in own:
+                    return  # it has ended just now: its signal is on the way
+                os.waitpid(ended.si_pid, 0)
 
     def lose(self, worker: Worker) -> None:
         """A worker has ended."""
