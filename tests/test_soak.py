@@ -1,0 +1,21 @@
+"""The soak of `hatch run soak`, with the numbers that CI has time for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOAK = Path(__file__).parent.parent / "conformance" / "soak.py"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_twenty_starts_in_each_mode_and_what_happens_to_workers_under_load_leave_nothing() -> None:
+    numbers = ("--starts", "20", "--rolls", "10", "--cycles", "5", "--kills", "5")
+    done = subprocess.run([sys.executable, SOAK, *numbers], capture_output=True, text=True, check=False)
+    print(done.stdout, done.stderr)
+    assert done.stdout.endswith("soak: 6/6\n")
+    assert (done.returncode, done.stderr) == (0, "")
