@@ -22,9 +22,22 @@ from loops.rounds import LoopPlan, LoopRun
 from loops.section import loop_section
 from loops.workloads import LOOP_WORKLOADS
 from peers import CACHE, Peer, load_loops, load_peers
-from record import LOOP_RESULTS, RESULTS, Described, LoopRecord, Origin, Record, write
+from processes import MeasurementError
+from record import (
+    LOOP_RESULTS,
+    RESULTS,
+    WORKER_RESULTS,
+    Described,
+    LoopRecord,
+    Origin,
+    Record,
+    WorkerRecord,
+    write,
+)
 from rounds import Plan, Run
 from sampling import LOAD_CORE, SERVER_CORE, say, surprises
+from workers.rounds import WorkerPlan, WorkerRun
+from workers.section import worker_section
 from workloads import CONTENT, SERVING, WORKLOADS
 
 PUBLISHED_ROUNDS, PUBLISHED_DURATION_S = 7, 1
@@ -42,7 +55,9 @@ INTERRUPTED = "it was interrupted"
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=(*PARTS, "loop"), help="servers, a part of their workloads, or loops")
+    parser.add_argument(
+        "--only", choices=(*PARTS, "loop", "workers"), help="a part; workers are one only where they are named"
+    )
     parser.add_argument("--peers", help="comma-separated names of peers.toml and loops.toml; all without it")
     parser.add_argument(
         "--workloads", help=f"comma-separated, of {', '.join([*HTTP_NAMES, *LOOP_WORKLOADS])}; all without it"
@@ -77,6 +92,8 @@ def chosen(given: str | None, known: Iterable[str]) -> list[str]:
 
 def is_wanted(options: argparse.Namespace, kind: str) -> bool:
     """Tell whether servers, or loops, are to be measured: where not said, by the workloads."""
+    if options.only == "workers":
+        return False
     if kind == "loop":
         return options.only in (None, "loop") and bool(chosen(options.workloads, LOOP_WORKLOADS))
     return options.only != "loop" and bool(chosen(options.workloads, PARTS[options.only or "http"]))
@@ -135,6 +152,17 @@ def build(plan: Plan | None, loop_plan: LoopPlan | None, *, is_cello_given: bool
             say(f"{name} is not built: {error}")
 
 
+def build_for_workers(*, is_cello_given: bool) -> None:
+    """Build what a run of workers needs."""
+    try:
+        environments.build_wrk()
+        if not is_cello_given:
+            say("building Cello's release wheel")
+            environments.build(load_peers()["cello"])
+    except BuildError as error:
+        say(f"it is not built: {error}")
+
+
 def build_profile(python: Path) -> str:
     """Ask the kernel which profile it was compiled with."""
     program = "from cello import _kernel; print(getattr(_kernel, 'BUILD_PROFILE', 'unknown'))"
@@ -155,7 +183,7 @@ class Build:
     began: float
     ended: float
 
-    def why_unpublishable(self, plan: Plan | LoopPlan, reasons: Mapping[str, bool]) -> list[str]:
+    def why_unpublishable(self, plan: Plan | LoopPlan | WorkerPlan, reasons: Mapping[str, bool]) -> list[str]:
         """List what keeps the figures of this run from being published."""
         is_short = plan.rounds < PUBLISHED_ROUNDS or plan.duration_s < PUBLISHED_DURATION_S
         is_given = plan.cello_python is not None
@@ -168,7 +196,9 @@ class Build:
         }
         return [reason for reason, applies in reasons.items() if applies]
 
-    def origin(self, plan: Plan | LoopPlan, unpublishable: list[str], versions: dict[str, str], began: float) -> Origin:
+    def origin(
+        self, plan: Plan | LoopPlan | WorkerPlan, unpublishable: list[str], versions: dict[str, str], began: float
+    ) -> Origin:
         """Say where the figures come from that were measured from `began` until now."""
         return {
             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
@@ -253,7 +283,28 @@ def measure_loops(plan: LoopPlan, made: Build) -> tuple[LoopRecord, int]:
     return found, len(surprises(run.missing, plan.loops))
 
 
-def keep(found: Record | LoopRecord, folder: Path, given: Path | None) -> Path:
+def measure_workers(options: argparse.Namespace, made: Build) -> WorkerRecord:
+    """Measure workers; give the run."""
+    python = options.cello_python or load_peers()["cello"].venv / "bin" / "python"
+    plan = WorkerPlan(
+        python, options.rounds, options.duration_s, options.warm_up_s, options.max_foreign_share, options.cello_python
+    )
+    run, began = WorkerRun(plan), time.time()
+    load_before = os.getloadavg()[0]
+    unpublishable = made.why_unpublishable(plan, {})
+    try:
+        run.measure()
+    except KeyboardInterrupt:
+        unpublishable.append(INTERRUPTED)
+    except MeasurementError as error:
+        unpublishable.append(str(error))
+    versions = provenance.tools() | provenance.packages([load_peers()["cello"]], plan.cello_python)
+    origin = made.origin(plan, unpublishable, versions, began)
+    origin["settings"]["load_average_before"] = round(load_before, 2)
+    return {**origin, "samples": run.samples, "idle_cpu_ms": run.idle_cpu_ms, "ready_ms": run.ready_ms}
+
+
+def keep(found: Record | LoopRecord | WorkerRecord, folder: Path, given: Path | None) -> Path:
     """Write a run where it belongs."""
     path = given or (CACHE / "results" if found["unpublishable"] else folder) / f"{found['date'].replace(':', '')}.json"
     write(found, path)
@@ -275,6 +326,8 @@ def main() -> int:
 
     commit, is_dirty = provenance.commit(), provenance.is_dirty()
     build(plan, loop_plan, is_cello_given=options.cello_python is not None)
+    if options.only == "workers":
+        build_for_workers(is_cello_given=options.cello_python is not None)
     profile = build_profile(options.cello_python or load_peers()["cello"].venv / "bin" / "python")
     # Again after the build: somebody may have changed what was being built.
     is_dirty = is_dirty or provenance.is_dirty() or provenance.commit() != commit
@@ -288,6 +341,10 @@ def main() -> int:
             print(render.render(servers, path.name))
         if INTERRUPTED in servers["unpublishable"]:
             return 1
+    if options.only == "workers" and not options.check:
+        workers = measure_workers(options, made)
+        path = keep(workers, WORKER_RESULTS, options.json)
+        print(worker_section(workers, path.name))
     if loop_plan:
         loops, missing = measure_loops(loop_plan, made)
         unexpected += missing

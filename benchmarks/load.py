@@ -31,9 +31,10 @@ def drive(
     port: int,
     paths: Sequence[str],
     *,
-    core: int,
+    core: int | str,
     duration_s: int,
     connections: int = 64,
+    threads: int = 1,
     pipeline: int = 1,
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
@@ -43,7 +44,7 @@ def drive(
 
     Errors: MeasurementError where wrk fails, nothing is answered, or an answer is an error page.
     """
-    command = ["taskset", "--cpu-list", str(core), "wrk", "--threads", "1", "--connections", str(connections)]
+    command = ["taskset", "--cpu-list", str(core), "wrk", "--threads", str(threads), "--connections", str(connections)]
     command += ["--duration", f"{duration_s}s", "--timeout", f"{ANSWER_TIMEOUT_S}s", "--script", str(SCRIPT)]
     for name, value in (headers or {}).items():
         command += ["--header", f"{name}: {value}"]

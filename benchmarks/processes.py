@@ -92,14 +92,14 @@ def core_busy_s(core: int) -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Server:
-    """One server with all its processes, pinned to a core."""
+    """One server with all its processes, pinned to a core, or to a list of them as taskset takes it."""
 
     name: str
     command: list[str]
     environment: dict[str, str]
     working_folder: Path
     port: int
-    core: int
+    core: int | str
     log: Path
     leader: subprocess.Popen[bytes] | None = None
     ready_s: float = 0.0

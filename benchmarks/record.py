@@ -9,6 +9,7 @@ from peers import HERE
 
 RESULTS = HERE / "results"
 LOOP_RESULTS = RESULTS / "loops"
+WORKER_RESULTS = RESULTS / "workers"
 
 
 class Sample(TypedDict):
@@ -122,7 +123,32 @@ class LoopRecord(Origin):
     missing: list[Remark]
 
 
-def write(record: Record | LoopRecord, path: Path) -> None:
+class WorkerSample(TypedDict):
+    """So many workers, with as many cores, in one round."""
+
+    round: int
+    workers: int
+    cpu_us: float
+    requests_per_s: float
+    requests: int
+    errors: int
+    server_cores: float
+    load_cores: float
+    foreign_share: float
+
+
+class WorkerRecord(Origin):
+    """A whole run of workers.
+
+    Units: `idle_cpu_ms` is in ten seconds.
+    """
+
+    samples: list[WorkerSample]
+    idle_cpu_ms: list[float]
+    ready_ms: list[float]
+
+
+def write(record: Record | LoopRecord | WorkerRecord, path: Path) -> None:
     """Write a run as JSON, one line a sample."""
     text = json.dumps({**record, "samples": "SAMPLES"}, indent=1, ensure_ascii=False)
     samples = ",\n  ".join(json.dumps(sample) for sample in record["samples"])
@@ -140,9 +166,19 @@ def read_loops(path: Path) -> LoopRecord:
     return cast("LoopRecord", json.loads(path.read_text()))
 
 
+def read_workers(path: Path) -> WorkerRecord:
+    """Read a run of workers."""
+    return cast("WorkerRecord", json.loads(path.read_text()))
+
+
 def is_of_loops(path: Path) -> bool:
-    """Tell which of the two a file is."""
+    """Tell whether a file is a run of loops."""
     return "loops" in json.loads(path.read_text())
+
+
+def is_of_workers(path: Path) -> bool:
+    """Tell whether a file is a run of workers."""
+    return "ready_ms" in json.loads(path.read_text())
 
 
 def newest_publishable(folder: Path, workloads: Collection[str] = ()) -> Path | None:

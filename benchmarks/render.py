@@ -12,8 +12,9 @@ import record
 from loops.section import loop_section
 from markdown import dated, described, table, target_table, times
 from peers import HERE
-from record import LOOP_RESULTS, RESULTS, Record, Sample
+from record import LOOP_RESULTS, RESULTS, WORKER_RESULTS, Record, Sample
 from targets import MEGABYTE, Figure, added_us, base_us, ratio, ratios, samples_of, spread, verdicts
+from workers.section import worker_section
 from workloads import CONTENT, SERVING, WORKLOADS, Workload
 
 PAGE = HERE / "RESULTS.md"
@@ -227,6 +228,9 @@ def page() -> str:
     if newest_of_loops:
         run = record.read_loops(newest_of_loops)
         text += "\n" + loop_section(run, newest_of_loops.relative_to(HERE).as_posix())
+    if newest_of_workers := record.newest_publishable(WORKER_RESULTS):
+        run_of_workers = record.read_workers(newest_of_workers)
+        text += "\n" + worker_section(run_of_workers, newest_of_workers.relative_to(HERE).as_posix())
     return text
 
 
@@ -238,6 +242,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.run and record.is_of_loops(options.run):
         print(loop_section(record.read_loops(options.run), options.run.name), end="")
+    elif options.run and record.is_of_workers(options.run):
+        print(worker_section(record.read_workers(options.run), options.run.name), end="")
     elif options.run:
         print(render(record.read(options.run), options.run.name), end="")
     elif not options.check:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from peers import CACHE, HERE, Peer
 from postgresql import PostgreSQL
 from processes import MeasurementError
-from record import LoopSample, Remark, Sample
+from record import LoopSample, Remark, Sample, WorkerSample
 
 SERVER_CORE, LOAD_CORE = 0, 1
 QUIETEST_OF = 2
@@ -31,7 +31,7 @@ def turned[T](each: list[T], number: int, rounds: int) -> list[T]:
     return each[shift:] + each[:shift]
 
 
-def quietest[S: (Sample, LoopSample)](take: Callable[[], S], max_foreign_share: float) -> S:
+def quietest[S: (Sample, LoopSample, WorkerSample)](take: Callable[[], S], max_foreign_share: float) -> S:
     """Take a sample, and another where others used more of the core than that; give the quieter."""
     tries = [take()]
     while tries[-1]["foreign_share"] > max_foreign_share and len(tries) < QUIETEST_OF:
