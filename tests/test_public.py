@@ -33,6 +33,7 @@ def public_modules() -> list[ModuleType]:
         "cello.blueprint",
         "cello.dependencies",
         "cello.errors",
+        "cello.json",
         "cello.loop",
         "cello.middleware",
         "cello.params",
@@ -68,7 +69,7 @@ def test_what_a_module_lists_as_public_is_there(name: str) -> None:
 
 
 def test_what_public_modules_list_is_sorted() -> None:
-    assert len(public_modules()) == 12
+    assert len(public_modules()) == 13
     for module in public_modules():
         assert module.__all__ == sorted(module.__all__)
 

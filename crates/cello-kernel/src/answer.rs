@@ -2,8 +2,10 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 
 use crate::content::Content;
+use crate::problem::renamed;
 
 /// A response while it is passed on: small, since its header map is made by the last that has it.
 #[derive(Debug, Default)]
@@ -33,6 +35,9 @@ impl From<Answer> for Response<Content> {
         }
         if let Some(content_type) = answer.content_type {
             response.headers_mut().insert(CONTENT_TYPE, content_type.clone());
+        }
+        if let Some(phrase) = renamed(answer.status) {
+            response.extensions_mut().insert(ReasonPhrase::from_static(phrase.as_bytes()));
         }
         response
     }

@@ -35,11 +35,15 @@ pub enum ErrorForm {
 
 /// The phrase of a status (RFC 9110 §15), `Error` where it has none.
 pub fn title(status: StatusCode) -> &'static str {
+    renamed(status).or(status.canonical_reason()).unwrap_or("Error")
+}
+
+/// The phrases for which http has those of RFC 7231 and RFC 4918.
+pub(crate) fn renamed(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
-        // http has the phrases of RFC 7231 and RFC 4918 for these.
-        413 => "Content Too Large",
-        422 => "Unprocessable Content",
-        _ => status.canonical_reason().unwrap_or("Error"),
+        413 => Some("Content Too Large"),
+        422 => Some("Unprocessable Content"),
+        _ => None,
     }
 }
 

@@ -14,7 +14,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use crate::dispatch::Handlers;
+use crate::dispatch::{Brought, Handlers};
 use crate::waits::now_or_later;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -35,12 +35,19 @@ pub(crate) struct Asked<'py> {
     server: Option<(String, Option<u16>)>,
     is_secure: bool,
     /// What the handler's context is; None for a copy of the server's.
-    pub(crate) context: Option<Py<PyAny>>,
+    context: Option<Py<PyAny>>,
+    /// What goes before the target's path in the URL, percent-encoded.
+    root_path: String,
 }
 
 impl Asked<'_> {
     pub(crate) fn has_body(&self) -> bool {
         self.has_body
+    }
+
+    /// What no connection carries.
+    pub(crate) fn brought(self) -> Brought {
+        Brought { context: self.context, root: self.root_path }
     }
 
     /// A name, as one of tests, is no address.
@@ -118,9 +125,9 @@ pub(crate) struct ClientExchange {
 }
 
 impl ClientExchange {
-    pub(crate) fn new((client, line): (Client, u64), handlers: Arc<Handlers>, context: Option<Py<PyAny>>) -> Self {
-        if let Some(context) = context {
-            handlers.lines.keep(line, context);
+    pub(crate) fn new((client, line): (Client, u64), handlers: Arc<Handlers>, brought: Brought) -> Self {
+        if brought.context.is_some() || !brought.root.is_empty() {
+            handlers.lines.keep(line, brought);
         }
         let ticket = handlers.new_ticket();
         Self { client, line, ticket, handlers }

@@ -102,27 +102,36 @@ impl Contexts {
     }
 }
 
-/// The contexts of requests that bring their own, by the number of the connection in memory.
+/// What the request of a connection in memory brings that no connection carries.
 #[derive(Default)]
-pub(crate) struct Lines(Mutex<HashMap<u64, Py<PyAny>>>);
+pub(crate) struct Brought {
+    /// What its handler is called in; None for a copy of the server's.
+    pub(crate) context: Option<Py<PyAny>>,
+    /// What of its URL's path goes before the path that was asked for, raw.
+    pub(crate) root: String,
+}
+
+/// What requests bring, by the number of their connection.
+#[derive(Default)]
+pub(crate) struct Lines(Mutex<HashMap<u64, Brought>>);
 
 impl Lines {
-    /// Keeps the context of the one request of a connection.
-    pub(crate) fn keep(&self, line: u64, context: Py<PyAny>) {
-        self.lock().insert(line, context);
+    /// Keeps what the one request of a connection brings.
+    pub(crate) fn keep(&self, line: u64, brought: Brought) {
+        self.lock().insert(line, brought);
     }
 
     /// Lets go of it, where no request has taken it.
     pub(crate) fn forget(&self, line: u64) {
-        let context = self.take(line);
-        drop(context);
+        let brought = self.take(line);
+        drop(brought);
     }
 
-    fn take(&self, line: u64) -> Option<Py<PyAny>> {
+    fn take(&self, line: u64) -> Option<Brought> {
         self.lock().remove(&line)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Py<PyAny>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Brought>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -322,7 +331,7 @@ impl Handlers {
                 "a middleware returned {kind}: have it return what call_next() gave it, or a Response of its own",
             )));
         }
-        match into_response(value)? {
+        match into_response(value, request.exchange())? {
             Returned::Stream { head, iterator, .. } if request.is_head() => {
                 stream::head_alone(head, iterator.bind(value.py())).map(Returned::Whole)
             }
@@ -333,14 +342,16 @@ impl Handlers {
     /// Calls a handler; what it raises, or a panic under it, is answered too.
     fn start(self: &Arc<Self>, py: Python<'_>, exchange: Arc<Exchange>, ticket: u64) -> Called {
         let plan = self.plan(&exchange);
-        let request = match Bound::new(py, Request::new(exchange, self.clone(), ticket)) {
+        let brought = if exchange.line == 0 { None } else { self.lines.take(exchange.line) };
+        let Brought { context, root } = brought.unwrap_or_default();
+        let request = match Bound::new(py, Request::new(exchange, self.clone(), ticket).under(root)) {
             Ok(request) => request,
             Err(error) => {
                 return Called::Answered(not_begun(py, error));
             }
         };
         let (began_s, debugged_s) = (coarse_now_s(), self.shared.is_debug().then(now_s));
-        let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket)));
+        let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket, context)));
         self.note_slow(py, request.get(), began_s);
         if let Some(began_s) = debugged_s {
             self.note_duration(py, plan, now_s() - began_s);
@@ -360,12 +371,6 @@ impl Handlers {
             self.run(py, Run::of_ending(self.clone(), request, ticket, answer, Some(raised)), &context)
         });
         ended.unwrap_or_else(|error| Called::Answered(not_begun(py, error)))
-    }
-
-    /// What a handler is called in: of its own.
-    fn context<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<Bound<'py, PyAny>> {
-        let brought = if exchange.line == 0 { None } else { self.lines.take(exchange.line) };
-        brought.map_or_else(|| self.contexts.copy.bind(py).call0(), |context| Ok(context.into_bound(py)))
     }
 
     /// Tells of a step that kept everybody waiting, since it began by the coarse clock.
@@ -395,9 +400,16 @@ impl Handlers {
     }
 
     /// Calls a handler in a context of its own; an asynchronous one as a task, up to its first suspension.
-    fn call(self: &Arc<Self>, plan: &Plan, request: &Bound<'_, Request>, ticket: u64) -> PyResult<Called> {
+    fn call(
+        self: &Arc<Self>,
+        plan: &Plan,
+        request: &Bound<'_, Request>,
+        ticket: u64,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Called> {
         let py = request.py();
-        let context = self.context(py, request.get().exchange())?;
+        let context =
+            context.map_or_else(|| self.contexts.copy.bind(py).call0(), |context| Ok(context.into_bound(py)))?;
         if let Some(set_current) = &self.set_current {
             self.contexts.run.bind(py).call1((&context, set_current, request))?;
         }
@@ -491,7 +503,7 @@ impl Handlers {
         }
         let answered = catch_unwind(AssertUnwindSafe(|| {
             let response = self.hooks.on_error.bind(py).call1((request, error.value(py)))?;
-            match into_response(&response)? {
+            match into_response(&response, exchange)? {
                 Returned::Whole(answer) => Ok(answer),
                 Returned::Stream { .. } => Err(PyRuntimeError::new_err("an error is answered with a stream")),
             }

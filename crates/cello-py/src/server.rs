@@ -397,7 +397,7 @@ impl Server {
         let running = self.lock_running();
         let running = running.as_ref().ok_or_else(|| PyRuntimeError::new_err("the server does not run"))?;
         let begun = running.server.exchange(head, asked.has_body(), asked.peer())?;
-        Ok(ClientExchange::new(begun, running.handlers.clone(), asked.context))
+        Ok(ClientExchange::new(begun, running.handlers.clone(), asked.brought()))
     }
 
     /// The number of open connections.

@@ -184,6 +184,52 @@ def test_the_path_that_the_application_is_under_is_its_root(app: App) -> None:
 
 
 @pytest.mark.parametrize(
+    ("root", "told", "raw"),
+    [("/under us", "/under us", "/under%20us"), ("/a/b/", "/a/b", "/a/b"), ("/%C3", "/%C3", "/%25C3"), ("", "", "")],
+)
+def test_the_path_that_the_application_is_under_is_told_and_part_of_the_url(root: str, told: str, raw: str) -> None:
+    app = App()
+    urls: list[str] = []
+
+    @app.get("/items/{id}")
+    def item(request: Request) -> Response:
+        urls.append(request.url)
+        request.add_background_task(lambda: urls.append(request.url))
+        return Response.redirect(f"{request.root_path}/items")
+
+    path = f"{root.rstrip('/')}/items/1"
+    reply = ask(app, "GET", path, headers=[(b"host", b"example.org")], root_path=root, query_string=b"a=1")
+    assert reply.headers["location"] == f"{told.replace(' ', '%20')}/items"
+    assert urls == [f"http://example.org{raw}/items/1?a=1"] * 2
+
+
+def test_a_mounted_application_s_root_is_within_that_of_the_application() -> None:
+    app = App()
+    scopes: list[dict[str, Any]] = []
+
+    async def mounted(scope: dict[str, Any], _: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        scopes.append(scope)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+
+    app.mount("/m", mounted)
+    assert ask(app, "GET", "/r s/m/x y", root_path="/r s").status == 200
+    (scope,) = scopes
+    assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/r s/m", "/r s/m/x y", b"/r%20s/m/x%20y")
+
+
+def test_what_the_application_cannot_be_under_is_not_told() -> None:
+    app = App()
+
+    @app.get("/")
+    def home(request: Request) -> list[str]:
+        return [request.root_path, request.url]
+
+    assert json.loads(ask(app, "GET", "/", root_path="under").body) == ["", "http://testserver:80/"]
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         [(b"x-evil", b"a\r\nx: y")],

@@ -298,6 +298,171 @@ def test_of_an_empty_file_there_is_no_part(tmp_path: Path) -> None:
     assert (Response.file_range(path, "bytes=-1").status, Response.file_range(path, None).status) == (200, 200)
 
 
+# --- what a request asks of a file
+
+
+def validators(server: Server, path: str) -> tuple[str, str]:
+    """The entity tag and the last change that an answer tells."""
+    headers = server.get(path).headers
+    return headers["etag"], headers["last-modified"]
+
+
+def at(path: Path, moment_s: int, content: bytes = TEN) -> None:
+    """Writes a file as if at a moment."""
+    path.write_bytes(content)
+    os.utime(path, (moment_s, moment_s))
+
+
+NOVEMBER_S = 784_111_777
+BEFORE, THEN, LATER = (email.utils.formatdate(NOVEMBER_S + s, usegmt=True) for s in (-1, 0, 1))
+EVERY = ("/file/ten", "/send/ten", "/part/ten/none")
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_who_has_a_file_is_told_so(serve: Serve, folder: Path, path: str) -> None:
+    at(folder / "ten", NOVEMBER_S)
+    server = start(serve, folder)
+    etag, modified = validators(server, path)
+    assert (etag[0], etag[-1], modified) == ('"', '"', THEN)
+    for fields in (
+        {"If-None-Match": etag},
+        {"If-None-Match": f'"other", W/{etag}'},
+        {"If-None-Match": "*"},
+        {"If-Modified-Since": THEN},
+        {"If-Modified-Since": LATER},
+        {"If-None-Match": etag, "If-Modified-Since": BEFORE, "Range": "bytes=0-1"},
+    ):
+        for method in ("GET", "HEAD"):
+            reply = server.request(method, path, headers=fields)
+            assert (reply.status, reply.body, reply.headers["etag"]) == (304, b"", etag), fields
+            assert not {"content-type", "content-disposition", "content-range"} & reply.headers.keys()
+    for fields in (
+        {"If-None-Match": '"other"'},
+        {"If-Modified-Since": BEFORE},
+        {"If-Modified-Since": "yesterday"},
+        {"If-None-Match": '"other"', "If-Modified-Since": LATER},
+        {"If-Match": etag},
+        {"If-Match": "*"},
+        {"If-Unmodified-Since": THEN},
+    ):
+        reply = server.request("GET", path, headers=fields)
+        assert (reply.status, reply.body) == (200, TEN), fields
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_who_wants_a_file_as_it_was_is_told_that_it_is_another(serve: Serve, folder: Path, path: str) -> None:
+    at(folder / "ten", NOVEMBER_S)
+    server = start(serve, folder)
+    etag, _ = validators(server, path)
+    for fields in ({"If-Match": '"other"'}, {"If-Match": f"W/{etag}"}, {"If-Unmodified-Since": BEFORE}):
+        reply = server.request("GET", path, headers=fields)
+        assert (reply.status, reply.headers["content-type"]) == (412, "application/problem+json"), fields
+        assert reply.json()["title"] == "Precondition Failed"
+        assert not {"etag", "last-modified", "content-disposition"} & reply.headers.keys()
+
+
+def test_a_tag_is_of_one_content_and_a_new_one_has_another(serve: Serve, folder: Path) -> None:
+    server = start(serve, folder)
+    tags = set[str]()
+    for moment_s, content in ((NOVEMBER_S, TEN), (NOVEMBER_S + 1, TEN), (NOVEMBER_S, TEN + b"x")):
+        at(folder / "ten", moment_s, content)
+        tags |= {validators(server, path)[0] for path in EVERY}
+    assert len(tags) == 3
+
+
+@pytest.mark.parametrize("path", ["/file/ten", "/send/ten"])
+def test_the_range_of_a_request_is_heeded(serve: Serve, folder: Path, path: str) -> None:
+    at(folder / "ten", NOVEMBER_S)
+    server = start(serve, folder)
+    etag, modified = validators(server, path)
+    for fields in ({}, {"If-Range": etag}, {"If-Range": modified}, {"If-Match": etag}, {"If-None-Match": '"other"'}):
+        reply = server.request("GET", path, headers={"Range": "bytes=2-5", **fields})
+        assert (reply.status, reply.headers["content-range"], reply.body) == (206, "bytes 2-5/10", TEN[2:6]), fields
+        assert (reply.headers["etag"], reply.headers["accept-ranges"]) == (etag, "bytes")
+    for fields in (
+        {"Range": "bytes=2-5", "If-Range": '"other"'},
+        {"Range": "bytes=2-5", "If-Range": f"W/{etag}"},
+        {"Range": "bytes=2-5", "If-Range": BEFORE},
+        {"Range": "bytes=10-", "If-Range": '"other"'},
+        {"Range": "bytes=0-1,4-5"},
+        {"Range": "lines=0-1"},
+    ):
+        reply = server.request("GET", path, headers=fields)
+        assert (reply.status, reply.body) == (200, TEN), fields
+        assert "content-range" not in reply.headers
+    beyond = server.request("GET", path, headers={"Range": "bytes=10-"})
+    assert (beyond.status, beyond.headers["content-range"]) == (416, "bytes */10")
+    assert (beyond.headers["content-type"], beyond.json()["instance"]) == ("application/problem+json", path)
+    head = server.request("HEAD", path, headers={"Range": "bytes=2-5"})
+    assert (head.status, head.headers["content-length"]) == (200, "10")
+
+
+def test_a_part_that_was_chosen_is_of_the_file_that_the_client_has_or_all_of_it(serve: Serve, folder: Path) -> None:
+    at(folder / "ten", NOVEMBER_S)
+    server = start(serve, folder)
+    etag, _ = validators(server, "/send/ten")
+    path = "/part/ten/bytes=2-5"
+    assert server.request("GET", path, headers={"If-Range": etag}).body == TEN[2:6]
+    whole = server.request("GET", path, headers={"If-Range": '"other"'})
+    assert (whole.status, whole.body) == (200, TEN)
+    assert "content-range" not in whole.headers
+    assert server.request("GET", path, headers={"Range": "bytes=0-0"}).body == TEN[2:6]
+    assert server.request("GET", path, headers={"If-None-Match": etag}).status == 304
+
+
+FIELDS = """
+    import os
+    from cello import App, Response
+
+    app = App()
+    path = os.environ["FILES"] + "/ten"
+
+    def guard(request, call_next):
+        response = call_next(request)
+        response.set_header("x-status", str(response.status))
+        return response
+
+    @app.route("/own", methods=["GET", "POST"], middleware=[guard])
+    def own(request):
+        headers = {"etag": '"own"', "cache-control": "no-cache", "x-own": "1"}
+        return Response.file(path, filename="a.txt", headers=headers)
+
+    @app.get("/made")
+    def made():
+        return Response.sendfile(path), 203
+
+    @app.exception_handler(KeyError)
+    def fallback(request, error):
+        return Response.sendfile(path)
+
+    @app.get("/fallback")
+    def failing():
+        raise KeyError("x")
+
+    app.run()
+"""
+
+
+def test_fields_of_ones_own_are_sent_with_whatever_becomes_of_a_file(serve: Serve, folder: Path) -> None:
+    at(folder / "ten", NOVEMBER_S)
+    server = serve(FIELDS, environment={"FILES": str(folder)})
+    for status, fields in (
+        (200, {}),
+        (206, {"Range": "bytes=0-1", "If-Range": '"own"'}),
+        (304, {"If-None-Match": '"own"'}),
+        (412, {"If-Match": '"other"'}),
+        (416, {"Range": "bytes=99-"}),
+    ):
+        reply = server.request("GET", "/own", headers=fields)
+        assert (reply.status, reply.headers["x-own"], reply.headers["x-status"]) == (status, "1", "200")
+        assert (reply.headers.get("etag"), reply.headers.get("cache-control")) == (
+            ('"own"', "no-cache") if status < 400 else (None, None)
+        )
+    assert server.request("POST", "/own", headers={"Range": "bytes=0-1", "If-None-Match": "*"}).status == 200
+    assert server.request("GET", "/made", headers={"Range": "bytes=0-1", "If-None-Match": "*"}).status == 203
+    assert server.request("GET", "/fallback", headers={"Range": "bytes=0-1"}).body == TEN[:2]
+
+
 def test_parts_of_a_large_file_are_sent_byte_by_byte(serve: Serve, folder: Path) -> None:
     content = numbered(1_000_000)
     (folder / "large").write_bytes(content)

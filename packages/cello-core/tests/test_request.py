@@ -707,6 +707,16 @@ def test_a_request_made_by_hand_is_one_that_was_sent() -> None:
     assert uuid.UUID(request.request_id).version == 7
 
 
+def test_a_request_made_by_hand_may_be_under_a_path() -> None:
+    request = Request("GET", "/café?a=1", root_path="/in a")
+    assert (request.root_path, request.path) == ("/in a", "/café")
+    assert request.url == "http://localhost/in%20a/caf%C3%A9?a=1"
+    assert Request("GET", "/").root_path == ""
+    for odd in ("/", "in", "/in/", "/in?a"):
+        with pytest.raises(ValueError, match="is no root_path: write it as"):
+            Request("GET", "/", root_path=odd)
+
+
 def test_a_request_made_by_hand_needs_method_and_path_alone() -> None:
     request = Request("GET", "/")
     assert (request.params, request.cookies, request.body(), request.content_length) == ({}, {}, b"", None)

@@ -144,6 +144,33 @@ def test_what_is_no_answer_is_a_500_and_the_log_says_what_was_returned(serve: Se
     assert place.endswith("app.py:4 in handler")
 
 
+@pytest.mark.parametrize("layers", ["", ", middleware=[pass_on]"])
+def test_an_error_that_is_returned_is_a_500_that_says_to_raise_it(serve: Serve, layers: str) -> None:
+    server = start(
+        serve,
+        f"""
+        from cello.errors import NotFound
+
+        def pass_on(request, call_next):
+            return call_next(request)
+
+        @app.get("/"{layers})
+        def handler():
+            return NotFound("There is none.")
+
+        @app.get("/tuple"{layers})
+        def with_a_status():
+            return ValueError("none"), 404
+        """,
+    )
+    assert [server.get(path).status for path in ("/", "/tuple")] == [500, 500]
+    told = [line for line in server.stop().stderr.splitlines() if line.startswith("TypeError")]
+    assert told == [
+        "TypeError: a handler returned NotFound, an exception: write `raise NotFound(…)`",
+        "TypeError: a handler returned ValueError, an exception: write `raise ValueError(…)`",
+    ]
+
+
 def test_who_forgets_to_await_is_told(serve: Serve) -> None:
     server = start(
         serve,

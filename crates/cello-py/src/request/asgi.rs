@@ -21,10 +21,17 @@ pub(super) fn scope<'py>(py: Python<'py>, request: &Request, is_under: bool) -> 
     scope.set_item(intern!(py, "http_version"), request.http_version())?;
     scope.set_item(intern!(py, "method"), upper(head.method.as_str()))?;
     scope.set_item(intern!(py, "scheme"), request.scheme())?;
-    scope.set_item(intern!(py, "path"), decoded(py, path))?;
+    let root = root(request, is_under);
+    // Of both, what is before the path is part.
+    let above = request.root();
+    let (path, root) = match above {
+        "" => (Cow::Borrowed(path), Cow::Borrowed(root)),
+        above => (format!("{above}{path}").into(), format!("{above}{root}").into()),
+    };
+    scope.set_item(intern!(py, "path"), decoded(py, &path))?;
     scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, path.as_bytes()))?;
     scope.set_item(intern!(py, "query_string"), PyBytes::new(py, request.query_string().as_bytes()))?;
-    scope.set_item(intern!(py, "root_path"), decoded(py, root(request, is_under)))?;
+    scope.set_item(intern!(py, "root_path"), decoded(py, &root))?;
     scope.set_item(intern!(py, "headers"), fields(py, request)?)?;
     scope.set_item(intern!(py, "client"), client(request))?;
     scope.set_item(intern!(py, "server"), request.server.address(py))?;

@@ -69,6 +69,15 @@ pub(super) fn params<'py>(py: Python<'py>, given: Option<&Bound<'py, PyAny>>) ->
     Ok(params)
 }
 
+/// The path that an application is under, raw.
+pub(super) fn root(path: &str) -> PyResult<String> {
+    let root = utf8_percent_encode(path, PATH).to_string();
+    if !root.is_empty() && (!root.starts_with('/') || root.ends_with('/') || root.contains(['?', '#'])) {
+        return Err(PyValueError::new_err(format!("{path:?} is no root_path: write it as \"/shop\"")));
+    }
+    Ok(root)
+}
+
 /// The target in origin form, the value of the Host field, and whether the request is over TLS.
 fn target(path: &str, query: Option<&Bound<'_, PyAny>>) -> PyResult<(Uri, HeaderValue, bool)> {
     let refused = || PyValueError::new_err(format!("{path:?} is no path: start it with \"/\", or give a whole URL"));

@@ -52,6 +52,8 @@ pub(crate) struct Request {
 /// of it holds the request: what is handed out keeps nothing alive but itself.
 #[derive(Default)]
 struct Made {
+    /// What of the URL's path goes before the path, raw; empty mostly.
+    root: OnceLock<String>,
     origin: OnceLock<Option<Origin>>,
     query: OnceLock<Py<Query>>,
     headers: OnceLock<Py<Headers>>,
@@ -68,6 +70,19 @@ impl Request {
 
     fn with(exchange: Arc<Exchange>, server: Server, ticket: u64) -> Self {
         Self { exchange, server, ticket, params: OnceLock::new(), made: OnceLock::new(), later: OnceLock::new() }
+    }
+
+    /// The same request to an application that is under a path at another server.
+    pub(crate) fn under(self, root: String) -> Self {
+        if !root.is_empty() {
+            self.made().root.get_or_init(|| root);
+        }
+        self
+    }
+
+    /// What of the URL's path goes before the path, raw.
+    fn root(&self) -> &str {
+        self.made.get().and_then(|made| made.root.get()).map_or("", String::as_str)
     }
 
     fn made(&self) -> &Made {
@@ -178,9 +193,10 @@ impl Request {
     ///
     /// Shape: `path` may have a query, or be a whole URL; `query` and `headers` are mappings or pairs, `query` may be
     /// text too; a dict or list as `body` becomes JSON; `client` is "192.0.2.1" or ("192.0.2.1", 50000).
+    /// `root_path` begins with a slash, and does not end with one.
     /// Errors: ValueError and TypeError, for what no client could send.
     #[new]
-    #[pyo3(signature = (method, path, params = None, query = None, headers = None, body = None, *, app = None, client = None))]
+    #[pyo3(signature = (method, path, params = None, query = None, headers = None, body = None, *, app = None, client = None, root_path = ""))]
     #[expect(clippy::too_many_arguments, reason = "they are Python's, each with its name")]
     fn by_hand(
         py: Python<'_>,
@@ -192,9 +208,10 @@ impl Request {
         body: Option<&Bound<'_, PyAny>>,
         app: Option<Bound<'_, PyAny>>,
         client: Option<&Bound<'_, PyAny>>,
+        root_path: &str,
     ) -> PyResult<Self> {
         let exchange = by_hand::exchange(by_hand::Parts { method, path, query, headers, body, client })?;
-        let request = Self::with(Arc::new(exchange), Server::none(py, app)?, 0);
+        let request = Self::with(Arc::new(exchange), Server::none(py, app)?, 0).under(by_hand::root(root_path)?);
         kept(&request.params, py, || by_hand::params(py, params))?;
         Ok(request)
     }
@@ -209,6 +226,15 @@ impl Request {
     #[getter]
     fn path(&self) -> Cow<'_, str> {
         percent_decode_str(self.exchange.head.uri.path()).decode_utf8_lossy()
+    }
+
+    /// The path that the application is under at another server, percent-decoded: "/shop". Empty where it is none.
+    ///
+    /// Shape: in the URL it goes before `path`, which does not have it.
+    /// Source: ASGI HTTP 2.4, `root_path`.
+    #[getter]
+    fn root_path(&self) -> Cow<'_, str> {
+        percent_decode_str(self.root()).decode_utf8_lossy()
     }
 
     /// What the path's parameters matched, percent-decoded, by name.
@@ -381,8 +407,8 @@ impl Request {
         let target = uri.path_and_query().map_or("", |target| target.as_str());
         let target = if target == "*" { "" } else { target };
         match self.host_name() {
-            Some(host) => format!("{}://{host}{target}", self.scheme()),
-            None => target.to_owned(),
+            Some(host) => format!("{}://{host}{}{target}", self.scheme(), self.root()),
+            None => format!("{}{target}", self.root()),
         }
     }
 
@@ -602,6 +628,11 @@ impl Request {
     /// Source: ASGI HTTP 2.3.
     fn _asgi_scope<'py>(&self, py: Python<'py>, is_under: bool) -> PyResult<Bound<'py, PyDict>> {
         asgi::scope(py, self, is_under)
+    }
+
+    /// Whether the answer was sent, or given up.
+    fn _is_sent(&self) -> bool {
+        self.later().is_sent()
     }
 
     /// To be awaited until the answer was sent, or given up.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cello_kernel::OpenFile;
-use http::header::{CONTENT_TYPE, HeaderValue, LAST_MODIFIED};
+use http::header::{ACCEPT_RANGES, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED};
 use httpdate::fmt_http_date;
 use mime_guess::MimeGuess;
 use pyo3::exceptions::{PyOSError, PyValueError};
@@ -36,10 +36,15 @@ pub(super) fn open(
             None => head.content_type = Some(&BYTES),
         },
     }
-    if let Some(moment) = file.modified()
-        && is_date(moment)
-    {
-        head.set(LAST_MODIFIED, field_value("last-modified", &fmt_http_date(moment))?)?;
+    head.set(ACCEPT_RANGES, HeaderValue::from_static("bytes"))?;
+    if let Some(moment) = file.modified() {
+        if let Ok(since) = moment.duration_since(UNIX_EPOCH) {
+            let tag = format!("\"{:x}-{:x}\"", since.as_nanos(), file.length_bytes());
+            head.set(ETAG, field_value("etag", &tag)?)?;
+        }
+        if is_date(moment) {
+            head.set(LAST_MODIFIED, field_value("last-modified", &fmt_http_date(moment))?)?;
+        }
     }
     Ok((file, head))
 }

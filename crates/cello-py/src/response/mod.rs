@@ -12,6 +12,7 @@ mod problem;
 mod range;
 mod raw;
 mod returned;
+mod selection;
 mod xml;
 
 use std::path::PathBuf;
@@ -30,8 +31,8 @@ use cookie::Cookie;
 use field::{field_value, own_name, text_of};
 use head::Head;
 use headers::ResponseHeaders;
-use parts::{Parts, Payload};
-use range::{Asked, asked};
+use parts::{Heeds, Parts, Payload};
+use range::{Asked, BEYOND, asked};
 pub(crate) use raw::_raw_response;
 pub(crate) use returned::{Returned, into_response};
 
@@ -235,10 +236,11 @@ impl Response {
     /// A file to be kept by the client, under `filename` or its own name.
     ///
     /// Shape: the extension of that name tells the type where `content_type` does not. The file is opened now, and read
-    /// while it is sent.
+    /// while it is sent. What a GET or HEAD asks of it is heeded when it answers with a 200: its conditions (304, 412),
+    /// and `Range` (206, 416), all of it where several parts are asked for.
     /// Errors: FileNotFoundError, IsADirectoryError, PermissionError and other OSErrors of the system; OSError for what
     /// is no regular file.
-    /// Source: RFC 6266.
+    /// Source: RFC 6266; RFC 9110 §13 and §14.
     #[staticmethod]
     #[pyo3(signature = (path, filename = None, content_type = None, status = 200, headers = None))]
     fn file(
@@ -253,12 +255,13 @@ impl Response {
         let (file, mut head) = file::open(py, &path, name.as_ref(), content_type)?;
         head.set(CONTENT_DISPOSITION, disposition::attachment(&name)?)?;
         let whole = 0..file.length_bytes();
-        Self::make(head, Payload::File(file, whole), status, headers)
+        Self::make(head, Payload::File(file, whole, Heeds::All), status, headers)
     }
 
     /// The part of a file that a `Range` asks for, as 206; all of it, as 200, where it asks for none or for several.
     ///
-    /// Shape: `range_header` is what the request has, such as "bytes=0-99", or None. A range beyond the end is a 416.
+    /// Shape: `range_header` is such as "bytes=0-99", or None. A range beyond the end is a 416. The conditions of the
+    /// request are heeded, `If-Range` among them.
     /// Errors: as `file` has.
     /// Source: RFC 9110 §14.
     #[staticmethod]
@@ -272,24 +275,22 @@ impl Response {
     ) -> PyResult<Self> {
         let (file, mut head) = file::open(py, &path, path.as_os_str(), content_type)?;
         let length = file.length_bytes();
-        let (mut status, mut payload) = (200, Payload::File(file.clone(), 0..length));
+        let (mut status, mut payload) = (200, Payload::File(file.clone(), 0..length, Heeds::Conditions));
         match range_header.map_or(Asked::Whole, |header| asked(header, length)) {
             Asked::Whole => {}
             Asked::Part(part) => {
-                let (first, last) = (part.start, part.end - 1);
-                head.set(CONTENT_RANGE, field_value("content-range", &format!("bytes {first}-{last}/{length}"))?)?;
-                (status, payload) = (206, Payload::File(file, part));
+                range::set_part(&mut head, &part, length)?;
+                (status, payload) = (206, Payload::File(file, part, Heeds::Conditions));
             }
             Asked::Beyond => {
-                let words = "The range lies beyond the end of the file.";
                 let unsatisfiable = StatusCode::RANGE_NOT_SATISFIABLE;
-                let body = problem::problem(unsatisfiable, Some(words), None, "about:blank", None)?;
+                let body = problem::problem(unsatisfiable, Some(BEYOND), None, "about:blank", None)?;
                 head = Head::of_type(&problem::PROBLEM);
-                head.set(CONTENT_RANGE, field_value("content-range", &format!("bytes */{length}"))?)?;
+                head.set(CONTENT_RANGE, range::unsatisfied(length)?)?;
+                head.set(ACCEPT_RANGES, HeaderValue::from_static("bytes"))?;
                 (status, payload) = (416, Payload::Whole(body));
             }
         }
-        head.set(ACCEPT_RANGES, HeaderValue::from_static("bytes"))?;
         Self::make(head, payload, status, headers)
     }
 
@@ -305,7 +306,7 @@ impl Response {
     ) -> PyResult<Self> {
         let (file, head) = file::open(py, &path, path.as_os_str(), content_type)?;
         let whole = 0..file.length_bytes();
-        Self::make(head, Payload::File(file, whole), status, headers)
+        Self::make(head, Payload::File(file, whole, Heeds::All), status, headers)
     }
 
     /// An error as `application/problem+json`; what is given by name beside the rest becomes a member of it.

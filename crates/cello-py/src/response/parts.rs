@@ -21,9 +21,20 @@ pub(super) enum Payload {
     /// All of it.
     Whole(Bytes),
     /// A part of a file.
-    File(OpenFile, Range<u64>),
+    File(OpenFile, Range<u64>, Heeds),
     /// What an iterator brings forth; nothing once it is on its way to a client.
     Stream(Option<Py<PyAny>>),
+}
+
+/// What a file heeds of what its request asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Heeds {
+    /// Nothing: whoever sends it has heeded it all.
+    Nothing,
+    /// Its conditions: the part was chosen.
+    Conditions,
+    /// Its conditions and its `Range`.
+    All,
 }
 
 impl From<Bytes> for Payload {
@@ -36,7 +47,7 @@ impl Payload {
     pub(super) fn length_bytes(&self) -> Option<u64> {
         match self {
             Self::Whole(bytes) => Some(bytes.len() as u64),
-            Self::File(_, range) => Some(range.end - range.start),
+            Self::File(_, range, _) => Some(range.end - range.start),
             Self::Stream(_) => None,
         }
     }
@@ -49,7 +60,7 @@ impl Payload {
     pub(super) fn give(&mut self) -> PyResult<Self> {
         match self {
             Self::Whole(bytes) => Ok(Self::Whole(bytes.clone())),
-            Self::File(file, range) => Ok(Self::File(file.clone(), range.clone())),
+            Self::File(file, range, heeds) => Ok(Self::File(file.clone(), range.clone(), *heeds)),
             Self::Stream(iterator) => match iterator.take() {
                 Some(iterator) => Ok(Self::Stream(Some(iterator))),
                 None => Err(PyRuntimeError::new_err(
@@ -63,7 +74,7 @@ impl Payload {
     pub(super) fn reading(&self) -> Reading {
         match self {
             Self::Whole(bytes) => Reading::Bytes(bytes.clone()),
-            Self::File(file, range) => Reading::File(file.clone(), range.clone()),
+            Self::File(file, range, _) => Reading::File(file.clone(), range.clone()),
             Self::Stream(_) => Reading::Unknown,
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn problem(
     body.extend_from_slice(b"{\"type\":");
     write_json_string(&mut body, kind);
     body.extend_from_slice(b",\"title\":");
-    write_json_string(&mut body, title.or(status.canonical_reason()).unwrap_or("Error"));
+    write_json_string(&mut body, title.unwrap_or(cello_kernel::title(status)));
     body.extend_from_slice(format!(",\"status\":{}", status.as_u16()).as_bytes());
     if let Some(detail) = detail {
         body.extend_from_slice(b",\"detail\":");

@@ -2,6 +2,16 @@
 
 use std::ops::Range;
 
+use http::HeaderValue;
+use http::header::CONTENT_RANGE;
+use pyo3::prelude::*;
+
+use super::field::field_value;
+use super::head::Head;
+
+/// What is said where only bytes that are not there are asked for.
+pub(super) const BEYOND: &str = "The range lies beyond the end of the file.";
+
 /// What a `Range` asks for.
 #[derive(Debug, PartialEq)]
 pub(super) enum Asked {
@@ -54,4 +64,15 @@ fn one(range: &str, length: u64) -> Asked {
 fn number(digits: &str) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
     is_number.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+/// Says which part of a file of so many bytes is sent.
+pub(super) fn set_part(head: &mut Head, part: &Range<u64>, length: u64) -> PyResult<()> {
+    let (first, last) = (part.start, part.end - 1);
+    head.set(CONTENT_RANGE, field_value("content-range", &format!("bytes {first}-{last}/{length}"))?)
+}
+
+/// How long the file is that has no such part.
+pub(super) fn unsatisfied(length: u64) -> PyResult<HeaderValue> {
+    field_value("content-range", &format!("bytes */{length}"))
 }

@@ -14,7 +14,7 @@ use super::Response;
 use super::field::has_control_character;
 use super::file;
 use super::head::{self, Head};
-use super::parts::{Parts, Payload};
+use super::parts::{Heeds, Parts, Payload};
 
 /// A response of header fields that are bytes; nothing is added to them.
 ///
@@ -61,7 +61,7 @@ fn payload(py: Python<'_>, body: &Bound<'_, PyAny>) -> PyResult<Payload> {
         let path: PathBuf = body.extract()?;
         let file = OpenFile::open(&path).map_err(|error| file::os_error(py, error, &path))?;
         let whole = 0..file.length_bytes();
-        return Ok(Payload::File(file, whole));
+        return Ok(Payload::File(file, whole, Heeds::Nothing));
     }
     Ok(Payload::Stream(Some(body.clone().unbind())))
 }

@@ -3,16 +3,16 @@
 use std::sync::{Mutex, OnceLock};
 
 use bytes::Bytes;
-use cello_kernel::{Answer, Content};
+use cello_kernel::{Answer, Content, Exchange};
 use http::HeaderValue;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple, PyType};
 
 use super::head::{self, Head};
 use super::parts::{Parts, Payload};
-use super::{BYTES, JSON, Response, TEXT};
+use super::{BYTES, JSON, Response, TEXT, selection};
 use crate::json;
 
 /// What becomes of what a handler returned.
@@ -30,15 +30,15 @@ pub(crate) enum Returned {
     },
 }
 
-/// Makes an answer of what a handler returned.
+/// Makes an answer of what a handler returned to a request.
 ///
 /// # Errors
 /// TypeError for a value that is no answer, RuntimeError for a stream that has been sent, and what JSON refuses.
-pub(crate) fn into_response(value: &Bound<'_, PyAny>) -> PyResult<Returned> {
+pub(crate) fn into_response(value: &Bound<'_, PyAny>, exchange: &Exchange) -> PyResult<Returned> {
     let (head, body) = read(value)?;
     Ok(match body {
         Payload::Whole(bytes) => Returned::Whole(head.into_answer(bytes.into())),
-        Payload::File(file, range) => Returned::Whole(head.into_answer(file.content(range))),
+        Payload::File(file, range, heeds) => Returned::Whole(selection::answer(exchange, head, &file, range, heeds)?),
         Payload::Stream(Some(iterator)) => {
             let tells_type = !head.is_final;
             Returned::Stream { head: head.into_answer(Content::default()), iterator, tells_type }
@@ -210,10 +210,15 @@ pub(super) fn stream_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
 
 /// An error about what JSON cannot have, with advice for what is returned by mistake.
 fn advised(value: &Bound<'_, PyAny>, error: PyErr) -> PyResult<PyErr> {
-    Ok(match json::not_awaited(value)? {
-        None => error,
-        Some(name) => PyTypeError::new_err(format!(
+    if let Some(name) = json::not_awaited(value)? {
+        return Ok(PyTypeError::new_err(format!(
             "a handler returned {name}, which was not awaited: write `return await …`, in an `async def`"
-        )),
-    })
+        )));
+    }
+    if value.is_instance_of::<PyBaseException>() {
+        // It is not answered as if it was raised: what depends on that, as a transaction, would not know.
+        let name = value.get_type().name()?;
+        return Ok(PyTypeError::new_err(format!("a handler returned {name}, an exception: write `raise {name}(…)`")));
+    }
+    Ok(error)
 }

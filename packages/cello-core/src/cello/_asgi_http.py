@@ -46,6 +46,8 @@ class Asked(NamedTuple):
     is_secure: bool
     #: What the handler is called in; None for a copy of the server's.
     context: Context | None
+    #: What goes before the target's path in the URL, percent-encoded.
+    root_path: str
 
 
 class Gone(Exception):
@@ -199,15 +201,19 @@ class Inbound:
 
 def _asked(scope: Scope, headers: list[Sequence[bytes]], has_body: bool, context: Context | None) -> Asked:
     client = _address(scope.get("client"))
+    root: str = scope.get("root_path", "").rstrip("/")
+    quoted = quote(root, safe=_UNQUOTED) if root else ""
     return Asked(
         scope["method"],
-        _target(scope),
+        _target(scope, root, quoted),
         headers,
         has_body,
         None if client is None else (client[0], client[1] or 0),
         _address(scope.get("server")),
         scope.get("scheme") in ("https", "wss"),
         context,
+        # What was not sent so is no part of what the client asked for.
+        quoted if quoted.startswith("/") else "",
     )
 
 
@@ -219,15 +225,14 @@ def _address(pair: Sequence[Any] | None) -> tuple[str, int | None] | None:
     return str(pair[0]), int(port) if port.isdecimal() and int(port) < 1 << 16 else None
 
 
-def _target(scope: Scope) -> bytes:
+def _target(scope: Scope, root: str, quoted: str) -> bytes:
     """Path and query as they were sent, without the path that the application is under."""
     path: str = scope["path"]
     raw: bytes = (scope.get("raw_path") or b"").partition(b"?")[0]
-    root: str = scope.get("root_path", "").rstrip("/")
     if root and (path == root or path.startswith(f"{root}/")):
         path = path[len(root) :]
-        quoted = quote(root, safe=_UNQUOTED).encode()
-        raw = raw[len(quoted) :] if raw.startswith(quoted) else b""
+        above = quoted.encode()
+        raw = raw[len(above) :] if raw.startswith(above) else b""
     target = raw or quote(path, safe=_UNQUOTED).encode() or b"/"
     query: bytes = scope.get("query_string") or b""
     return b"%b?%b" % (target, query) if query else target

@@ -171,11 +171,13 @@ class Request:
         *,
         app: App | None = None,
         client: str | tuple[str, int] | None = None,
+        root_path: str = "",
     ) -> Request:
         """A request made by hand, for tests of handlers. It came over no socket, and behaves as one that did.
 
         Shape: `path` may have a query, or be a whole URL; `query` and `headers` are mappings or pairs, `query` may be
         text too; a dict or list as `body` becomes JSON; `client` is "192.0.2.1" or ("192.0.2.1", 50000).
+        `root_path` begins with a slash, and does not end with one.
         Errors: ValueError and TypeError, for what no client could send.
         """
     @property
@@ -184,6 +186,13 @@ class Request:
     @property
     def path(self) -> str:
         """The path, percent-decoded: "/users/7". The query is not part of it."""
+    @property
+    def root_path(self) -> str:
+        """The path that the application is under at another server, percent-decoded: "/shop". Empty where it is none.
+
+        Shape: in the URL it goes before `path`, which does not have it.
+        Source: ASGI HTTP 2.4, `root_path`.
+        """
     @property
     def params(self) -> dict[str, str]:
         """What the path's parameters matched, percent-decoded, by name."""
@@ -374,6 +383,8 @@ class Request:
         else all of the path is.
         Source: ASGI HTTP 2.3.
         """
+    def _is_sent(self) -> bool:
+        """Whether the answer was sent, or given up."""
     def _sent(self) -> Awaitable[None]:
         """To be awaited until the answer was sent, or given up."""
     @property
@@ -521,10 +532,11 @@ class Response:
         """A file to be kept by the client, under `filename` or its own name.
 
         Shape: the extension of that name tells the type where `content_type` does not. The file is opened now, and read
-        while it is sent.
+        while it is sent. What a GET or HEAD asks of it is heeded when it answers with a 200: its conditions (304, 412),
+        and `Range` (206, 416), all of it where several parts are asked for.
         Errors: FileNotFoundError, IsADirectoryError, PermissionError and other OSErrors of the system; OSError for what
         is no regular file.
-        Source: RFC 6266.
+        Source: RFC 6266; RFC 9110 §13 and §14.
         """
     @staticmethod
     def file_range(
@@ -535,7 +547,8 @@ class Response:
     ) -> Response:
         """The part of a file that a `Range` asks for, as 206; all of it, as 200, where it asks for none or for several.
 
-        Shape: `range_header` is what the request has, such as "bytes=0-99", or None. A range beyond the end is a 416.
+        Shape: `range_header` is such as "bytes=0-99", or None. A range beyond the end is a 416. The conditions of the
+        request are heeded, `If-Range` among them.
         Errors: as `file` has.
         Source: RFC 9110 §14.
         """
@@ -1090,7 +1103,10 @@ class Connection:
         """Close the connection. What was sent before still arrives."""
 
 class _Asked(Protocol):
-    """A request as another server has it; `target` is path and query, `context` what its handler is called in."""
+    """A request as another server has it; `target` is path and query, `context` what its handler is called in.
+
+    Shape: `root_path` goes before the target in the URL, and is percent-encoded.
+    """
 
     @property
     def method(self) -> str: ...
@@ -1108,6 +1124,8 @@ class _Asked(Protocol):
     def is_secure(self) -> bool: ...
     @property
     def context(self) -> Context | None: ...
+    @property
+    def root_path(self) -> str: ...
 
 @final
 class ClientExchange:

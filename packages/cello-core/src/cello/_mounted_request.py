@@ -208,7 +208,12 @@ class MountedRequest:
             self._push(body)
         if not more:
             self._complete()
-            await self._request._sent()
+            if self._answered is None:
+                # The handler has it when this suspends, and its client mostly by the next turn: to be told so would
+                # cost more than to look.
+                await asyncio.sleep(0)
+            if not self._request._is_sent():
+                await self._request._sent()
         elif self._room is not None:
             await self._room.wait()
 
