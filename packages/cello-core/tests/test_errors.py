@@ -136,14 +136,21 @@ NAMED = {
     "Forbidden": 403,
     "NotFound": 404,
     "NotAcceptable": 406,
+    "RequestTimeout": 408,
     "Conflict": 409,
     "Gone": 410,
+    "LengthRequired": 411,
+    "PreconditionFailed": 412,
     "PayloadTooLarge": 413,
     "UnsupportedMediaType": 415,
+    "RangeNotSatisfiable": 416,
     "UnprocessableContent": 422,
+    "PreconditionRequired": 428,
     "TooManyRequests": 429,
     "InternalServerError": 500,
+    "BadGateway": 502,
     "ServiceUnavailable": 503,
+    "GatewayTimeout": 504,
 }
 
 
@@ -192,6 +199,7 @@ def test_an_http_error_says_all_it_was_given(serve: Serve) -> None:
         ("Unauthorized()", {"www-authenticate": "Bearer"}),
         ("Unauthorized(challenge='Basic realm=\"x\"')", {"www-authenticate": 'Basic realm="x"'}),
         ("MethodNotAllowed(allow=('GET', 'PUT'))", {"allow": "GET, PUT"}),
+        ("RangeNotSatisfiable(length_bytes=10)", {"content-range": "bytes */10"}),
         ("TooManyRequests(retry_after_s=1.2)", {"retry-after": "2"}),
         ("ServiceUnavailable(retry_after_s=0, headers={'x': 'y'})", {"retry-after": "0", "x": "y"}),
     ],
@@ -203,6 +211,26 @@ def test_an_error_brings_the_header_fields_that_belong_to_its_status(
     assert reply.status == eval(error, errors.__dict__).status
     assert fields.items() <= reply.headers.items()
     assert "detail" not in reply.json()
+
+
+def test_the_status_line_has_the_phrase_of_the_title(serve: Serve) -> None:
+    server = start(
+        serve,
+        """
+        @app.get("/{status:int}")
+        def handler(request):
+            raise HTTPError(request.get_param_int("status"))
+
+        @app.get("/returned/{status:int}")
+        def returned(request):
+            return Response.error(request.get_param_int("status"))
+        """,
+    )
+    for status, title in ((412, b"Precondition Failed"), (413, b"Content Too Large"), (422, b"Unprocessable Content")):
+        for path in (f"/{status}", f"/returned/{status}"):
+            answer = server.exchange(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            assert answer.startswith(b"HTTP/1.1 %d %b\r\n" % (status, title))
+            assert problem_of(answer)[2]["title"] == title.decode()
 
 
 def test_unprocessable_content_points_at_what_is_wrong(serve: Serve) -> None:
@@ -244,6 +272,7 @@ def test_unprocessable_content_points_at_what_is_wrong(serve: Serve) -> None:
         ("NotFound(extensions={1: 1})", TypeError, "the extension 1 of NotFound has no name: use a str"),
         ("TooManyRequests(retry_after_s=-1)", ValueError, "retry_after_s is -1"),
         ('ServiceUnavailable(retry_after_s=float("nan"))', ValueError, "retry_after_s is nan"),
+        ("RangeNotSatisfiable(length_bytes=-1)", ValueError, "length_bytes is -1"),
         ('UnprocessableContent(errors=[{"pointer": "#/a"}])', TypeError, "the detail of an error is a str"),
         ('UnprocessableContent(errors=[{"detail": "a", "pointer": "/a"}])', ValueError, "'/a' is no pointer"),
         ('UnprocessableContent(errors=[{"detail": "a", "pointer": "#a"}])', ValueError, "'#a' is no pointer"),

@@ -11,14 +11,21 @@ CelloError
     ├── NotFound                404
     ├── MethodNotAllowed        405
     ├── NotAcceptable           406
+    ├── RequestTimeout          408
     ├── Conflict                409
     ├── Gone                    410
+    ├── LengthRequired          411
+    ├── PreconditionFailed      412
     ├── PayloadTooLarge         413
     ├── UnsupportedMediaType    415
+    ├── RangeNotSatisfiable     416
     ├── UnprocessableContent    422
+    ├── PreconditionRequired    428
     ├── TooManyRequests         429
     ├── InternalServerError     500
-    └── ServiceUnavailable      503
+    ├── BadGateway              502
+    ├── ServiceUnavailable      503
+    └── GatewayTimeout          504
 """
 
 from __future__ import annotations
@@ -45,19 +52,26 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "BadGateway",
     "BadRequest",
     "CelloError",
     "Conflict",
     "Forbidden",
+    "GatewayTimeout",
     "Gone",
     "HTTPError",
     "InternalServerError",
+    "LengthRequired",
     "MalformedJSON",
     "MethodNotAllowed",
     "NotAcceptable",
     "NotFound",
     "OptionError",
     "PayloadTooLarge",
+    "PreconditionFailed",
+    "PreconditionRequired",
+    "RangeNotSatisfiable",
+    "RequestTimeout",
     "ServiceUnavailable",
     "StartError",
     "TooManyRequests",
@@ -171,6 +185,13 @@ class NotAcceptable(HTTPError):
         super().__init__(406, detail, **more)
 
 
+class RequestTimeout(HTTPError):
+    """The request took longer to arrive than is waited for: 408."""
+
+    def __init__(self, detail: str | None = None, **more: Unpack[More]) -> None:
+        super().__init__(408, detail, **more)
+
+
 class Conflict(HTTPError):
     """The request does not fit what is there by now: 409."""
 
@@ -185,6 +206,20 @@ class Gone(HTTPError):
         super().__init__(410, detail, **more)
 
 
+class LengthRequired(HTTPError):
+    """The client must say how long the body is: 411."""
+
+    def __init__(self, detail: str | None = None, **more: Unpack[More]) -> None:
+        super().__init__(411, detail, **more)
+
+
+class PreconditionFailed(HTTPError):
+    """What is there is not what the client's conditions name, as If-Match does: 412."""
+
+    def __init__(self, detail: str | None = None, **more: Unpack[More]) -> None:
+        super().__init__(412, detail, **more)
+
+
 class PayloadTooLarge(HTTPError):
     """The body is longer than is accepted: 413."""
 
@@ -197,6 +232,21 @@ class UnsupportedMediaType(HTTPError):
 
     def __init__(self, detail: str | None = None, **more: Unpack[More]) -> None:
         super().__init__(415, detail, **more)
+
+
+class RangeNotSatisfiable(HTTPError):
+    """There is nothing of the part that the client asks for: 416.
+
+    Units: `length_bytes`, of the whole, becomes Content-Range, which a 416 should have (RFC 9110 §15.5.17).
+    Errors: ValueError where it is negative.
+    """
+
+    def __init__(self, detail: str | None = None, *, length_bytes: int | None = None, **more: Unpack[More]) -> None:
+        if length_bytes is not None:
+            if length_bytes < 0:
+                raise ValueError(f"length_bytes is {length_bytes}: give the length of the whole")
+            more = _with_field(more, "content-range", f"bytes */{length_bytes}")
+        super().__init__(416, detail, **more)
 
 
 class UnprocessableContent(HTTPError):
@@ -214,6 +264,13 @@ class UnprocessableContent(HTTPError):
             told = [checked_error(error) for error in errors]
             more["extensions"] = {**(more.get("extensions") or {}), "errors": told}
         super().__init__(422, detail, **more)
+
+
+class PreconditionRequired(HTTPError):
+    """The client must say, by If-Match, what it has seen (RFC 6585 §3): 428."""
+
+    def __init__(self, detail: str | None = None, **more: Unpack[More]) -> None:
+        super().__init__(428, detail, **more)
 
 
 class TooManyRequests(HTTPError):
@@ -234,6 +291,13 @@ class InternalServerError(HTTPError):
         super().__init__(500, detail, **more)
 
 
+class BadGateway(HTTPError):
+    """The server asked another, and cannot use its answer: 502."""
+
+    def __init__(self, detail: str | None = None, **more: Unpack[More]) -> None:
+        super().__init__(502, detail, **more)
+
+
 class ServiceUnavailable(HTTPError):
     """The server cannot answer for the moment: 503.
 
@@ -243,6 +307,13 @@ class ServiceUnavailable(HTTPError):
 
     def __init__(self, detail: str | None = None, *, retry_after_s: float | None = None, **more: Unpack[More]) -> None:
         super().__init__(503, detail, **_with_retry_after(more, retry_after_s))
+
+
+class GatewayTimeout(HTTPError):
+    """The server asked another, which did not answer in time: 504."""
+
+    def __init__(self, detail: str | None = None, **more: Unpack[More]) -> None:
+        super().__init__(504, detail, **more)
 
 
 def _with_field(more: More, name: str, value: str) -> More:
@@ -260,6 +331,7 @@ def _with_retry_after(more: More, retry_after_s: float | None) -> More:
 _CLASSES: dict[int, type[HTTPError]] = {
     400: BadRequest,
     404: NotFound,
+    408: RequestTimeout,
     413: PayloadTooLarge,
     415: UnsupportedMediaType,
     503: ServiceUnavailable,
