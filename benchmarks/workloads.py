@@ -22,12 +22,13 @@ STARLETTES = ("granian-starlette", "uvicorn-starlette")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Surroundings:
-    """What a server is started with: busy threads, a database, routes that nobody asks for, libraries of models."""
+    """What a server is started with: threads, a database, routes that nobody asks for, models, what is mounted."""
 
     spinners: int = 0
     has_database: bool = False
     neighbours: int = 0
     has_models: bool = False
+    has_mounted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,20 @@ WORKLOADS = {
             sent_body=ORDER,
             surroundings=Surroundings(has_models=True),
             servers=(*SUBJECTS, "django-bolt", "granian-litestar"),
+        ),
+        Workload(
+            "mounted",
+            "hello from a Starlette application that is mounted, beside the same under uvicorn",
+            "/starlette",
+            surroundings=Surroundings(has_mounted=True),
+            servers=(*SUBJECTS, "uvicorn-starlette"),
+        ),
+        Workload(
+            "mounted_bare",
+            "hello from an ASGI callable that is mounted, beside the same under uvicorn",
+            "/bare",
+            surroundings=Surroundings(has_mounted=True),
+            servers=(*SUBJECTS, "uvicorn-asgi"),
         ),
         Workload("shape_hello", "hello beside the other shapes", "/", servers=SUBJECTS[:1]),
         Workload(

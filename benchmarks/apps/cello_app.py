@@ -156,6 +156,14 @@ if os.environ.get("BENCH_MODELS"):
         return answers.invoice(order, "EUR")
 
 
+if os.environ.get("BENCH_MOUNTED"):
+    import bare_asgi
+    import starlette_app
+
+    app.mount("/bare", bare_asgi.app)
+    app.mount("/", starlette_app.app)
+
+
 if __name__ == "__main__":
     spin.start()
     app.run(host="127.0.0.1", port=int(os.environ["BENCH_PORT"]), workers=1, env="production", logs=False)

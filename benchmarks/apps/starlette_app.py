@@ -1,5 +1,5 @@
 # type: ignore  # Its framework is installed in its own environment only.
-"""Starlette, served by granian or uvicorn: there for its middleware."""
+"""Starlette, served by granian or uvicorn, or mounted in Cello: there for its middleware, and to be mounted."""
 
 # ruff: noqa: ARG001 (a handler is given the request, wanted or not)
 
@@ -48,6 +48,7 @@ app = Starlette(
     routes=[
         Route("/", hello),
         Route("/async", hello),
+        Route("/starlette", hello),
         Route("/layers", hello, middleware=[Middleware(PassAnswerOn)] * answers.LAYERS),
         Route("/layers/blind", hello, middleware=[Middleware(PassOn)] * answers.LAYERS),
     ]
