@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Container
 from typing import Annotated
 
 from cello import Depends
-from cello.errors import HTTPError
+from cello.errors import PreconditionRequired
 from cello.params import Header
 
 from notes.database import Database
@@ -37,7 +37,7 @@ async def whole(database: Db) -> AsyncIterator[Notes]:
 def get_seen_versions(if_match: Annotated[str | None, Header()] = None) -> Container[int]:
     """The versions of a note that a client says to have seen: the strong ETags of If-Match (RFC 9110 §13.1.1)."""
     if if_match is None:
-        raise HTTPError(428, "Say which version you have seen: send the note's ETag as If-Match.")
+        raise PreconditionRequired("Say which version you have seen: send the note's ETag as If-Match.")
     if if_match == "*":
         return range(2**63)
     return {int(version) for version in re.findall(r'(?<!W/)"(\d{1,18})"', if_match)}

@@ -29,7 +29,8 @@ def test_a_file_comes_back_as_it_was_sent(client: TestClient) -> None:
     kept = client.get(f"/api/attachments/{number}")
     assert kept.content == data
     assert kept.headers["content-type"] == "audio/wav"
-    assert kept.headers["content-disposition"] == f"attachment; filename*=UTF-8''{quote('Aufnahme größer „laut“.wav')}"
+    exact = f"filename*=UTF-8''{quote('Aufnahme größer „laut“.wav')}"
+    assert kept.headers["content-disposition"] == f'attachment; filename="Aufnahme gr__er _laut_.wav"; {exact}'
     assert kept.headers["x-content-type-options"] == "nosniff"
 
 
@@ -48,6 +49,16 @@ def test_a_part_of_a_file_can_be_had(client: TestClient, asked: str, status: int
     part = client.get(f"/api/attachments/{number}", headers={"range": asked})
     assert part.status_code == status
     assert content is None or part.content == content
+
+
+def test_a_download_goes_on_where_the_file_is_still_the_same(client: TestClient) -> None:
+    number = attach(client, "digits.txt", b"0123456789")
+    path = f"/api/attachments/{number}"
+    etag = client.get(path).headers["etag"]
+    rest = {"range": "bytes=4-"}
+    assert client.get(path, headers={**rest, "if-range": etag}).content == b"456789"
+    assert client.get(path, headers={**rest, "if-range": '"other"'}).content == b"0123456789"
+    assert client.get(path, headers={"if-none-match": etag}).status_code == 304
 
 
 def test_several_files_come_in_one_form(client: TestClient) -> None:

@@ -27,7 +27,7 @@ def test_the_page_is_sent_once_and_confirmed_after_that(client: TestClient, path
     first = client.get(path)
     assert (first.status_code, first.headers["content-type"]) == (200, content_type)
     assert first.headers["content-security-policy"].startswith("default-src 'self';")
-    again = client.get(path, headers={"if-modified-since": first.headers["last-modified"]})
+    again = client.get(path, headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 

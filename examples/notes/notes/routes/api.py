@@ -1,7 +1,7 @@
 """The interface: all that is under `/api`, and what clients are told where the notes refuse something."""
 
 from cello import Blueprint, Request
-from cello.errors import HTTPError, NotFound
+from cello.errors import NotFound, PreconditionFailed
 
 from notes.model import NotFoundError, OutdatedError
 from notes.routes import attachments, export, notes
@@ -20,6 +20,6 @@ def not_found(_: Request, error: NotFoundError) -> None:
 @api.exception_handler(OutdatedError)
 def outdated(_: Request, error: OutdatedError) -> None:
     # The note as it is now comes with the refusal, so that its reader can compare.
-    raise HTTPError(
-        412, str(error), headers={"etag": error.current.etag}, extensions={"current": error.current}
+    raise PreconditionFailed(
+        str(error), headers={"etag": error.current.etag}, extensions={"current": error.current}
     ) from error

@@ -1,7 +1,6 @@
 """The files of notes: uploaded straight to the disk, downloaded whole or in part."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 from cello import Blueprint, Request, Response
 from cello.params import Path
@@ -40,17 +39,10 @@ async def upload(request: Request, note_id: NoteId, database: Db, storage: Disk)
 
 
 @blueprint.get("/attachments/{attachment_id:int}", summary="A file, or the part of it that a Range asks for")
-async def download(request: Request, attachment_id: AttachmentId, notes: ReadNotes, storage: Disk) -> Response:
+async def download(attachment_id: AttachmentId, notes: ReadNotes, storage: Disk) -> Response:
     file = await notes.find_attachment(attachment_id)
-    return Response.file_range(
-        storage.path(file.id),
-        request.get_header("range"),
-        content_type=file.content_type,
-        headers={
-            "content-disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
-            "cache-control": "no-cache",
-        },
-    )
+    headers = {"cache-control": "no-cache"}
+    return Response.file(storage.path(file.id), file.name, content_type=file.content_type, headers=headers)
 
 
 @blueprint.delete("/attachments/{attachment_id:int}", summary="Removes a file")
