@@ -98,6 +98,7 @@ OTHERS = {
         "handler",
         "in a path",
         "key",
+        "line",
         "middleware",
         "module",
         "no route",
