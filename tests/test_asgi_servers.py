@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -57,6 +57,10 @@ SOURCE = """
     def number(request, n: int):
         return {"n": n}
 
+    @app.get("/where/{name}")
+    def where(request):
+        return [request.root_path, request.path, request.url]
+
     @app.get("/stream")
     async def stream():
         go_on.clear()
@@ -84,6 +88,8 @@ COMMANDS: dict[str, Callable[[int], list[str]]] = {
     "hypercorn": lambda port: ["hypercorn", TARGET, "--bind", f"127.0.0.1:{port}"],
 }
 
+UNDER = {"uvicorn": "--root-path", "granian": "--url-path-prefix", "hypercorn": "--root-path"}
+
 
 def free_port() -> int:
     with socket.socket() as bound:
@@ -107,11 +113,18 @@ def listens(port: int) -> bool:
 
 @pytest.fixture(params=COMMANDS)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    with running(request.param, tmp_path) as server:
+        yield server
+
+
+@contextmanager
+def running(name: str, tmp_path: Path, *options: str) -> Iterator[Server]:
+    """The application under a server of others."""
     (tmp_path / "served.py").write_text(textwrap.dedent(SOURCE))
     port = free_port()
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *COMMANDS[request.param](port)],
+            [sys.executable, "-m", *COMMANDS[name](port), *options],
             cwd=tmp_path,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -135,6 +148,13 @@ def test_requests_are_answered_and_refused_as_by_our_own_server(server: Server) 
     assert server.request("PUT", "/echo").status == 405
     assert server.post("/echo", b"x" * 1_000_001).status == 413
     assert server.get("/number/x").status == 422
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_path_that_a_server_has_the_application_under_is_known(name: str, tmp_path: Path) -> None:
+    with running(name, tmp_path, UNDER[name], "/in a") as server:
+        url = f"http://127.0.0.1:{server.port}/in%20a/where/x%20y"
+        assert server.get("/where/x%20y").json() == ["/in a", "/where/x y", url]
 
 
 def test_the_life_of_the_application_is_that_of_the_server(server: Server, tmp_path: Path) -> None:

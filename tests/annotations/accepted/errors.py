@@ -10,6 +10,8 @@ from cello.errors import (
     MalformedJSON,
     MethodNotAllowed,
     NotFound,
+    PreconditionFailed,
+    RangeNotSatisfiable,
     ServiceUnavailable,
     TooManyRequests,
     Unauthorized,
@@ -39,6 +41,8 @@ errors: list[HTTPError] = [
     UnprocessableContent("No.", errors=[{"detail": "must be positive", "pointer": "#/price"}]),
     TooManyRequests(retry_after_s=2.5),
     ServiceUnavailable("Later.", retry_after_s=10),
+    PreconditionFailed("No.", headers={"etag": '"2"'}, extensions={"current": 2}),
+    RangeNotSatisfiable(length_bytes=10),
 ]
 failures: list[CelloError] = [*errors]
 values: list[ValueError] = [MalformedJSON()]

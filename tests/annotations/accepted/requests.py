@@ -17,6 +17,7 @@ app = App()
 def everything(request: Request) -> None:
     assert_type(request.method, str)
     assert_type(request.path, str)
+    assert_type(request.root_path, str)
     assert_type(request.params["id"], str)
     assert_type(request.get_param("id"), str | None)
     assert_type(request.get_param("id", "none"), str)
