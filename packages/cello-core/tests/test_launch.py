@@ -126,8 +126,14 @@ def test_what_is_not_given_takes_its_default(
         ("workers", "CELLO_WORKERS", ("4", 3, "2"), (4, 3, 2)),
         ("cpu_affinity", "CELLO_CPU_AFFINITY", (True, False, "1"), (True, False, True)),
         ("shutdown_timeout", "CELLO_SHUTDOWN_TIMEOUT", ("0", 2.5, "86400"), (0.0, 2.5, 86_400.0)),
+        ("reload", "CELLO_RELOAD", (True, False, "1"), (True, False, True)),
+        ("reload_include", "CELLO_RELOAD_INCLUDE", (["a", "b"], ("c",), "d,e"), (("a", "b"), ("c",), ("d", "e"))),
+        ("reload_exclude", "CELLO_RELOAD_EXCLUDE", (["a", "b"], "c", "d,e"), (("a", "b"), ("c",), ("d", "e"))),
     ],
-    ids=["host", "port", "PORT", "env", "debug", "no debug", "logs", "workers", "cpu_affinity", "shutdown_timeout"],
+    ids=[
+        *("host", "port", "PORT", "env", "debug", "no debug", "logs", "workers", "cpu_affinity", "shutdown_timeout"),
+        *("reload", "reload_include", "reload_exclude"),
+    ],
 )
 def test_the_command_line_goes_before_arguments_and_they_before_the_environment(
     name: str, variable: str, values: tuple[Any, Any, str], expected: tuple[Any, Any, Any]
@@ -171,6 +177,31 @@ SECONDS = "it is a number of seconds from 0 to 86400"
         ({"host": ""}, {}, {}, "--host is '': give an address, such as 127.0.0.1"),
         ({}, {"host": 127}, {}, "run(host=...) is 127: give an address, such as 127.0.0.1"),
         ({}, {}, {"CELLO_HOST": ""}, "CELLO_HOST is '': give an address, such as 127.0.0.1"),
+        ({}, {"reload": "often"}, {}, "run(reload=...) is 'often': use 1 or 0"),
+        (
+            {"env": "production"},
+            {"reload": True},
+            {},
+            "reload is for development, and env is production: leave one of them out",
+        ),
+        (
+            {"reload_include": [""]},
+            {},
+            {},
+            "--reload-include is ['']: give globs of names, as in *.yaml, or of paths, as in texts/*.md",
+        ),
+        (
+            {},
+            {"reload_exclude": [7]},
+            {},
+            "run(reload_exclude=...) is [7]: give globs of names, as in *.yaml, or of paths, as in texts/*.md",
+        ),
+        (
+            {},
+            {"reload_exclude": 7},
+            {},
+            "run(reload_exclude=...) is 7: give globs of names, as in *.yaml, or of paths, as in texts/*.md",
+        ),
     ],
 )
 def test_a_value_that_an_option_cannot_have_is_refused_by_its_source(

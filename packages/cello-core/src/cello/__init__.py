@@ -1,5 +1,6 @@
 """Cello: a Python web framework on a minimal native kernel."""
 
+import os
 from typing import TYPE_CHECKING
 
 from cello._kernel import FormData, Request, Response, UploadedFile, __version__
@@ -39,6 +40,11 @@ _LAZY = {
     "TimeoutConfig": "cello._config",
 }
 
+
+if "CELLO_WORKER" in os.environ:  # what its script raises from here on is its supervisor's to tell
+    from cello._mistake import watch
+
+    watch()
 
 if not TYPE_CHECKING:  # with it, every misspelt name would be one to a type checker
 

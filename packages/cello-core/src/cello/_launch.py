@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from cello import _options
 from cello._cluster import said
-from cello.errors import CelloError, OptionError
+from cello.errors import CelloError, OptionError, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from cello._worker import Control
     from cello.app import App
 
-__all__ = ["EXIT_INTERRUPTED", "EXIT_START", "EXIT_USAGE", "Deferred", "fail", "run", "serve"]
+__all__ = [
+    "EXIT_INTERRUPTED",
+    "EXIT_START",
+    "EXIT_USAGE",
+    "Deferred",
+    "fail",
+    "fail_script",
+    "run",
+    "serve",
+    "supervise",
+    "watch_over",
+]
 
 EXIT_USAGE = 2
 EXIT_START = 3
@@ -56,38 +67,52 @@ def run(app: App, arguments: Mapping[str, Any]) -> None:
         command_line = _options.script_options(sys.argv[1:])
     except OptionError as error:
         fail(error, EXIT_USAGE)
-    serve(app, command_line, arguments)
+    serve(app, command_line, arguments, is_script=True)
 
 
-def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any], *, is_script: bool = False) -> None:
     """Serves with the options of all three sources; returns when the server was stopped."""
     control = _control()
     try:
         options = _options.resolve(command_line, arguments, os.environ, said(app._cluster))
-        if options.workers > 1 and control is None:
-            _supervise(options)
+        if (options.workers > 1 or options.reload) and control is None:
+            supervise(options, is_script=is_script)
     except OptionError as error:
         if str(error).startswith("run("):
             from cello._mistake import caller
 
             error = OptionError(f"{error}{caller()}")
-        fail(error, EXIT_USAGE)
+        fail(error, EXIT_USAGE, control)
 
     from cello import _serve
 
     try:
         _serve.serve(app, options, control)
     except CelloError as error:
-        if control is None:
-            fail(error, EXIT_START)
-        control.fail(error)
-        sys.exit(EXIT_START)
+        fail(error, EXIT_START, control)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
 
 
-def fail(error: BaseException, code: int) -> NoReturn:
-    """Ends the process with an error's words, and with the trace of the user's error behind it."""
+def watch_over(command_line: Mapping[str, Any]) -> None:
+    """Becomes the supervisor where `--reload` was asked for by other than the application, which is not imported then.
+
+    What it gives to `app.run()` is known by its workers.
+    """
+    options = _options.resolve(command_line, {}, os.environ)
+    if options.reload and "CELLO_WORKER" not in os.environ:
+        supervise(options, is_known=False)
+
+
+def fail(error: BaseException, code: int, control: Control | None = None) -> NoReturn:
+    """Ends the process with an error's words, and with the trace of the user's error behind it.
+
+    A worker has its supervisor tell them.
+    """
+    control = control or _control()
+    if control is not None:
+        control.fail(error)
+        sys.exit(code)
     from cello._mistake import show
 
     show(str(error))
@@ -98,6 +123,18 @@ def fail(error: BaseException, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def fail_script(words: str | None, error: Exception) -> bool:
+    """Has the supervisor tell of what a script raised before it came to serve; whether there is one."""
+    from cello._trace import from_user
+
+    failure = StartError(words or f"{sys.argv[0]} failed")
+    failure.__cause__ = None if words else from_user(error)
+    control = _control()
+    if control is not None:
+        control.fail(failure)
+    return control is not None
+
+
 def _control() -> Control | None:
     if "CELLO_WORKER" not in os.environ:
         return None
@@ -106,17 +143,28 @@ def _control() -> Control | None:
     return Control.inherited()
 
 
-def _supervise(options: Options) -> NoReturn:
+def supervise(options: Options, *, is_script: bool = False, is_known: bool = True) -> NoReturn:
     """Becomes the supervisor of workers that each run this process's command line.
 
+    Shape: where `is_known` is false, the workers say where they are to serve.
     Errors: OptionError where that is not known.
     """
     if sys.argv[0] in ("", "-"):
         raise OptionError("workers run a file or a module: what was typed in they cannot run")
     import json
 
-    terms = {"command": sys.orig_argv[1:], "host": options.host, "port": options.port, "workers": options.workers}
+    terms: dict[str, Any] = {
+        "command": sys.orig_argv[1:],
+        "host": options.host if is_known else None,
+        "port": options.port,
+        "workers": options.workers,
+        "reload": None,
+    }
     terms |= {name: getattr(options, name) for name in ("cpu_affinity", "shutdown_timeout", "max_restarts")}
+    if options.reload:
+        from cello._reload import terms_of
+
+        terms["reload"] = terms_of(options, is_script)
     # The framework is found where it was found here, and after the standard library.
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     program = f"import sys; sys.path.append({folder!r}); from cello._supervisor import main; main()"

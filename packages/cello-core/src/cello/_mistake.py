@@ -5,6 +5,7 @@ The last is told as in a trace: file, line and name, and the line itself.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
@@ -93,7 +94,8 @@ def show(words: str) -> None:
 def watch() -> None:
     """Has a script that ends with a mistake tell it, in place of a traceback through the framework.
 
-    Every other exception is told as ever, and whoever has a hook of their own keeps it.
+    Where it is a worker, its supervisor is told of every exception, which all workers have alike.
+    Any other is told as ever, and whoever has a hook of their own keeps it.
     """
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _hook
@@ -125,10 +127,21 @@ def _hook(kind: type[BaseException], error: BaseException, trace: TracebackType 
         words = mistake(error)
     except Exception:  # what is odd about an exception must not hide it
         words = None
+    if isinstance(error, Exception) and _is_supervisors(words, error):
+        return
     if words is None:
         sys.__excepthook__(kind, error, trace)
     else:
         show(words)
+
+
+def _is_supervisors(words: str | None, error: Exception) -> bool:
+    """Has the supervisor of a worker tell why the worker's script failed, where this is one."""
+    if "CELLO_WORKER" not in os.environ:
+        return False
+    from cello._launch import fail_script
+
+    return fail_script(words, error)
 
 
 def _steps(trace: TracebackType | None) -> Iterator[TracebackType]:

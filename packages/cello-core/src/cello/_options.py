@@ -37,6 +37,9 @@ class Options:
     cpu_affinity: bool = False
     shutdown_timeout: float = SHUTDOWN_TIMEOUT_S
     max_restarts: int | None = None
+    reload: bool = False
+    reload_include: tuple[str, ...] = ()
+    reload_exclude: tuple[str, ...] = ()
 
 
 def resolve(
@@ -67,6 +70,9 @@ def resolve(
     port = choose("port", _port, "CELLO_PORT", "PORT")
     debug = env == "development" if debug is None else debug
     shutdown_timeout = choose("shutdown_timeout", _shutdown_timeout, "CELLO_SHUTDOWN_TIMEOUT")
+    is_reloading = choose("reload", _flag, "CELLO_RELOAD") or False
+    if is_reloading and env == "production":
+        raise OptionError("reload is for development, and env is production: leave one of them out")
     return Options(
         host=choose("host", _host, "CELLO_HOST") or "127.0.0.1",
         port=8000 if port is None else port,
@@ -78,6 +84,9 @@ def resolve(
         cpu_affinity=choose("cpu_affinity", _cpu_affinity, "CELLO_CPU_AFFINITY") or False,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S if shutdown_timeout is None else shutdown_timeout,
         max_restarts=said.get("max_restarts"),
+        reload=is_reloading,
+        reload_include=choose("reload_include", _patterns, "CELLO_RELOAD_INCLUDE") or (),
+        reload_exclude=choose("reload_exclude", _patterns, "CELLO_RELOAD_EXCLUDE") or (),
     )
 
 
@@ -94,6 +103,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--cpu-affinity", action="store_true", default=None, help="each worker runs on one CPU only (off)"
     )
     parser.add_argument("--shutdown-timeout", help="seconds that requests may go on after the stop (30)")
+    parser.add_argument("--reload", action="store_true", default=None, help="start anew when a file is saved (off)")
+    parser.add_argument(
+        "--reload-include", action="append", metavar="GLOB", help="files that are watched as well; may be repeated"
+    )
+    parser.add_argument(
+        "--reload-exclude", action="append", metavar="GLOB", help="files and folders that are not; may be repeated"
+    )
     parser.add_argument(
         "--no-logs", dest="logs", action="store_false", default=None, help="no line for each request (on in production)"
     )
@@ -165,6 +181,14 @@ def _shutdown_timeout(value: Any, source: str) -> float:
     if isinstance(value, bool) or not 0 <= timeout_s <= MOST_SHUTDOWN_TIMEOUT_S:
         raise OptionError(f"{source} is {value!r}: it is a number of seconds from 0 to {MOST_SHUTDOWN_TIMEOUT_S}")
     return timeout_s
+
+
+def _patterns(value: Any, source: str) -> tuple[str, ...]:
+    """Several of them; in one word they stand with commas between them."""
+    given: Sequence[Any] = value.split(",") if isinstance(value, str) else value
+    if not isinstance(value, str | list | tuple) or not all(isinstance(one, str) and one.strip("/") for one in given):
+        raise OptionError(f"{source} is {value!r}: give globs of names, as in *.yaml, or of paths, as in texts/*.md")
+    return tuple(given)
 
 
 def _environment(value: Any, source: str) -> str:

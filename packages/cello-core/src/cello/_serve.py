@@ -10,8 +10,10 @@ import threading
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from cello import _breakpoint
 from cello._kernel import BindError, Listener
 from cello._port import taken, url
+from cello._reload import RELOAD_TIMEOUT_S, about, leave_interrupts
 from cello._serving import Serving
 from cello._unawaited import telling
 from cello.errors import StartError
@@ -51,9 +53,10 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
         serving.prepare(loop)
         if options.debug:
             _hint(app)
+            _breakpoint.attend()
         try:
             with telling() if options.debug else nullcontext():
-                runner.run(_live(serving, listener, control, loop, options.shutdown_timeout))
+                runner.run(_live(serving, listener, control, loop, options))
         finally:
             serving.end()  # and now the runner cancels what is left
 
@@ -75,7 +78,7 @@ def _hint(app: App) -> None:
 
 
 async def _live(
-    serving: Serving, listener: Listener | None, control: Control | None, loop: EventLoop, shutdown_timeout_s: float
+    serving: Serving, listener: Listener | None, control: Control | None, loop: EventLoop, options: Options
 ) -> None:
     stopping = asyncio.Event()
     startup = asyncio.current_task()
@@ -97,6 +100,8 @@ async def _live(
     forget_signals = _listen_to_signals(loop, obey_signal)
     if control is not None:
         control.obey(loop, serving.server, stop)
+        if options.reload:
+            leave_interrupts(loop)
     try:
         try:
             await serving.begin()
@@ -111,9 +116,10 @@ async def _live(
         if address is not None:
             print(f"Cello running at {url(*address)}", flush=True)
         if control is not None:
+            control.describe(about(options))
             control.say("ready")
         await stopping.wait()
-        await serving.stop(shutdown_timeout_s, patience_s)
+        await serving.stop(RELOAD_TIMEOUT_S if options.reload else options.shutdown_timeout, patience_s)
     finally:
         forget_signals()
 

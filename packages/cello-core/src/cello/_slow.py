@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from cello._breakpoint import was_entered
 from cello._handler import is_async
 from cello._mistake import at
 
@@ -28,6 +29,8 @@ class SlowSteps:
 
     def note(self, route: int, took_s: float) -> None:
         """A handler of the route with this number kept the loop for `took_s` seconds, without a turn for others."""
+        if was_entered():  # it was somebody at the debugger's prompt
+            return
         self.count += 1
         if route in self._named or route >= len(self._plans):
             return

@@ -45,7 +45,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal
 def main() -> None:
     """Supervises as the words of the command line say, which `cello._launch` wrote."""
     terms: dict[str, Any] = json.loads(sys.argv[1])
-    supervisor = Supervisor(terms["command"], Cluster.of(terms))
+    supervisor = _supervisor(terms)
     try:
         supervisor.open(terms["host"], terms["port"], terms["workers"])
         code = supervisor.run()
@@ -55,6 +55,14 @@ def main() -> None:
     finally:
         supervisor.close()
     sys.exit(code)
+
+
+def _supervisor(terms: dict[str, Any]) -> Supervisor:
+    if terms["reload"] is None:
+        return Supervisor(terms["command"], Cluster.of(terms))
+    from cello._supervisor_reload import Reloading
+
+    return Reloading(terms["command"], Cluster.of(terms), terms["reload"])
 
 
 def tell(words: str) -> None:
@@ -110,6 +118,8 @@ class Supervisor:
         self.interrupts = 0
         self.kills_s: float | None = None
         self.told: set[str] = set()
+        #: What is said behind the workers, once they have started.
+        self.remark = ""
         #: Slots whose workers are to be replaced, and the one that is being replaced, until it has ended.
         self.roll: deque[Slot] = deque()
         self.retiring: Worker | None = None
@@ -139,8 +149,10 @@ class Supervisor:
             for key, _ in self.selector.select(self.pause_s()):
                 if key.data is None:
                     self.follow_signals()
-                else:
+                elif isinstance(key.data, Worker):
                     self.hear(key.data)
+                else:
+                    key.data()
             self.bury()
             self.come_to_time()
         return self.exit_code
@@ -156,7 +168,10 @@ class Supervisor:
 
     def start(self, slot: Slot) -> Worker:
         """Starts a process for a slot."""
-        worker = Worker(self.command, slot.number)
+        return self.follow(Worker(self.command, slot.number))
+
+    def follow(self, worker: Worker) -> Worker:
+        """Puts a worker that has just been started where it is to run, and listens to it from now on."""
         try:
             self.cluster.settle(worker)
         except OSError as error:
@@ -202,8 +217,9 @@ class Supervisor:
             self.share()
             pids = ", ".join(str(worker.pid) for worker in self.workers)
             where = url(*self.slots[0].listener.getsockname()[:2])
+            served = f"{len(self.workers)} workers (pids {pids})" if len(self.workers) > 1 else f"1 worker (pid {pids})"
             with suppress(OSError):  # who reads that may be gone
-                print(f"Cello running at {where} with {len(self.workers)} workers (pids {pids})", flush=True)
+                print(f"Cello running at {where} with {served}{self.remark}", flush=True)
         self.next_of_roll()
 
     def share(self) -> None:

@@ -9,10 +9,10 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["Worker"]
 
@@ -21,20 +21,30 @@ class Worker:
     """A process that serves, and that says when it does.
 
     The channel carries words, one a line: from here `take N` (with the listening socket of slot N), `leave N`, `retire`
-    and `stop`; from there `ready`, `leaving` and `failed "WORDS"`. Its end means the end of the other side.
+    and `stop`; from there `ready`, `leaving`, `failed "WORDS"` and `about {"NAME": VALUE}`. Its end means the end of
+    the other side.
+
+    Shape: `prepare` is called in the new process, before it runs the command.
     """
 
-    def __init__(self, command: Sequence[str], slot: int) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        slot: int,
+        prepare: Callable[[], None] | None = None,
+        has_terminal: bool = False,
+    ) -> None:
         self.channel, theirs = socket.socketpair()
         self.channel.setblocking(False)
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
                 env={**os.environ, "CELLO_WORKER": str(theirs.fileno())},
-                stdin=subprocess.DEVNULL,
+                stdin=None if has_terminal else subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 # Ctrl-C in a terminal is for the supervisor alone, which tells the workers.
-                process_group=0,
+                process_group=None if has_terminal else 0,
+                preexec_fn=prepare,
             )
         self.slot = slot
         self.ready_s: float | None = None
@@ -42,6 +52,8 @@ class Worker:
         self.is_leaving = False
         #: What it said of why it could not go on.
         self.failure: str | None = None
+        #: What it said about itself (`cello._reload.about`).
+        self.about: dict[str, Any] = {}
         #: Whether the other end of the channel is closed.
         self.is_deaf = False
         self._received = b""
@@ -74,6 +86,9 @@ class Worker:
             word, _, rest = line.decode().partition(" ")
             if word == "failed":
                 self.failure = json.loads(rest)
+                continue
+            if word == "about":
+                self.about = json.loads(rest)
                 continue
             if word == "ready":
                 self.ready_s = time.monotonic()

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cello._kernel import Listener
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cello._kernel import Server
 
@@ -76,6 +76,10 @@ class Control:
     def say(self, word: str) -> None:
         """Tells the supervisor."""
         self._send(word)
+
+    def describe(self, process: Mapping[str, Any]) -> None:
+        """Tells the supervisor about this process."""
+        self._send(f"about {json.dumps(process)}")
 
     def fail(self, error: BaseException) -> None:
         """Tells the supervisor why this process ends, for it to tell."""

@@ -11,7 +11,7 @@ from cello._route_options import check
 from cello._scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Literal, Self
 
     from cello._asgi import Asgi
@@ -256,6 +256,9 @@ class App(Scope):
         workers: int | None = None,
         cpu_affinity: bool | None = None,
         shutdown_timeout: float | None = None,
+        reload: bool | None = None,
+        reload_include: Sequence[str] | None = None,
+        reload_exclude: Sequence[str] | None = None,
         logs: bool | None = None,
     ) -> None:
         """Serves until it is told to stop, by Ctrl-C or SIGTERM.
@@ -268,6 +271,10 @@ class App(Scope):
         workers as CPUs. With more workers than one this process becomes their supervisor, and this does not return:
         each worker runs the command line again, and serves where it calls this.
 
+        With `reload` (`--reload`, `CELLO_RELOAD`) it is so with one worker, too, and workers are replaced when a file
+        is saved: code, templates, and what the globs of `reload_include` match (`CELLO_RELOAD_INCLUDE`), not what those
+        of `reload_exclude` do (`CELLO_RELOAD_EXCLUDE`).
+
         Units: `shutdown_timeout` in seconds.
         Errors: exits with 2 for a bad option, with 3 where the application could not start.
         """
@@ -275,6 +282,7 @@ class App(Scope):
 
         arguments: dict[str, Any] = {"host": host, "port": port, "env": env, "debug": debug, "workers": workers}
         arguments |= {"cpu_affinity": cpu_affinity, "shutdown_timeout": shutdown_timeout, "logs": logs}
+        arguments |= {"reload": reload, "reload_include": reload_include, "reload_exclude": reload_exclude}
         _launch.run(self, arguments)
 
     @property

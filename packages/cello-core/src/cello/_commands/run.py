@@ -24,5 +24,6 @@ def run(options: Namespace) -> None:
 
     Errors: StartError for an application that is not there.
     """
+    _launch.watch_over(vars(options))
     app, arguments = load(options.target)
     _launch.serve(app, vars(options), arguments)
