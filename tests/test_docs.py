@@ -92,7 +92,7 @@ def test_every_example_is_served_and_stops_cleanly(serve: Serve, page: str, bloc
     is_whole = "from cello import App" in block
     assert is_whole == ("app.run()" in block)
     server = serve(block if is_whole else f"{PRELUDE}{PRELUDES.get(page, '')}{block}\n\napp.run()\n")
-    for path in re.findall(r'^@app\.get\("(.*)"\)$', block, re.MULTILINE):
+    for path in re.findall(r'^@app\.get\("([^"]*)"\)$', block, re.MULTILINE):
         assert server.get(filled(path)).status == 200
     stopped = server.stop()
     assert (stopped.exit_code, stopped.stderr) == (0, "")

@@ -50,6 +50,7 @@ def test_the_options_that_are_told_are_read_from_the_environment_and_have_these_
         "workers": ("4", 4),
         "cpu_affinity": ("1", True),
         "shutdown_timeout": ("2.5", 2.5),
+        "shutdown_delay": ("2.5", 2.5),
         "reload": ("1", True),
         "reload_include": ("*.md,*.yaml", ("*.md", "*.yaml")),
         "reload_exclude": ("drafts", ("drafts",)),

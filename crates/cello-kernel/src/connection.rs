@@ -51,7 +51,9 @@ pub(crate) async fn serve(stream: Stream, protocol: &http1::Builder, mut service
             Pin::new(&mut connection).graceful_shutdown();
         }
         let ended = Pin::new(&mut connection).poll(context);
-        if ended.is_pending() && (watch.is_cut_short() || matches!(wire.poll_send(context), Poll::Ready(Err(_)))) {
+        if ended.is_pending()
+            && (watch.is_cut_short() || matches!(wire.poll_send(context), Poll::Ready(Err(_))) || watch.is_given_up())
+        {
             return Poll::Ready(None);
         }
         ended.map(Some)
@@ -68,7 +70,11 @@ pub(crate) async fn serve(stream: Stream, protocol: &http1::Builder, mut service
         }
         Some(Err(_)) => false,
     };
-    if poll_fn(|context| wire.poll_close(context)).await.is_err() {
+    let closed = poll_fn(|context| match wire.poll_close(context) {
+        Poll::Pending if watch.is_given_up() => Poll::Ready(false),
+        closed => closed.map(|closed| closed.is_ok()),
+    });
+    if !closed.await {
         return;
     }
     if has_unread_bytes {

@@ -146,6 +146,13 @@ impl Exchange {
         self.tether.as_ref().is_some_and(Tether::is_cut)
     }
 
+    /// Its answer has broken off, and the client is not waited for where it takes nothing: its connection ends.
+    pub fn hurry(&self) {
+        if let Some(tether) = &self.tether {
+            tether.hurry();
+        }
+    }
+
     /// Whether the body is still on its way.
     pub fn is_arriving(&self) -> bool {
         matches!(self.body.get(), Some(Received::Arriving(arriving)) if arriving.rest().is_none() && arriving.form().is_none())

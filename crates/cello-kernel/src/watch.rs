@@ -93,6 +93,8 @@ pub(crate) struct Watch {
     retiring: AtomicBool,
     closing: AtomicBool,
     lingers: AtomicBool,
+    /// A client that takes nothing is not waited for.
+    hurries: AtomicBool,
     /// The request is handled while its body arrives: what comes is not of the next one.
     has_inflow: AtomicBool,
     /// There is more of the answer to come than what was written.
@@ -119,6 +121,7 @@ impl Watch {
             retiring: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
+            hurries: AtomicBool::new(false),
             has_inflow: AtomicBool::new(false),
             has_outflow: AtomicBool::new(false),
             ends_unmarked: AtomicBool::new(false),
@@ -248,6 +251,17 @@ impl Watch {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Relaxed)
+    }
+
+    /// Has a client that takes nothing, now or later, not waited for.
+    pub(crate) fn hurry(&self) {
+        self.hurries.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Whether the client is not to be waited for, and would have to be.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.hurries.load(Relaxed) && self.write_blocked_since.load(Relaxed) != 0
     }
 
     /// Has the client's unread bytes swallowed for a moment before the connection is closed: with them unread the

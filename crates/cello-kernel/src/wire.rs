@@ -78,6 +78,13 @@ impl Tether {
         let ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.stream.is_cut()
     }
+
+    /// Has the connection end once its client takes nothing.
+    pub(crate) fn hurry(&self) {
+        if let Some(ends) = self.0.upgrade() {
+            ends.lock().unwrap_or_else(PoisonError::into_inner).watch.hurry();
+        }
+    }
 }
 
 impl Ends {

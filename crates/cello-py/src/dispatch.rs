@@ -22,6 +22,7 @@ use crate::event_loop::shared::{Shared, coarse_now_s, now_s};
 use crate::request::Request;
 use crate::response::{Response, Returned, into_response};
 use crate::run::{AnswerSender, Run};
+use crate::stopping::{self, Stop};
 use crate::stream::{self, Stream};
 use crate::waits::Waits;
 
@@ -40,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) takes_request: bool,
     /// Its task is cancelled when its client has gone.
     pub(crate) is_cancelled_on_disconnect: bool,
+    /// Its task is cancelled when the server stops, and it does not begin from then on.
+    pub(crate) drains_now: bool,
     /// The names of the path's parameters.
     pub(crate) names: Vec<Py<PyString>>,
     /// Whether the function gives a Response, as what stands around a handler does.
@@ -70,6 +73,7 @@ pub(crate) struct Handlers {
     pub(crate) address: Option<Py<PyTuple>>,
     pub(crate) tasks: Tasks,
     pub(crate) waits: Waits,
+    pub(crate) stop: Stop,
 }
 
 /// What the application is told beside its requests.
@@ -179,6 +183,11 @@ impl Tasks {
     /// The tasks themselves.
     pub(crate) fn all(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
         self.lock().values().map(|running| running.task.clone_ref(py)).collect()
+    }
+
+    /// The tasks, with what they run.
+    pub(crate) fn with_runs(&self, py: Python<'_>) -> Vec<(Py<PyAny>, Py<Run>)> {
+        self.lock().values().map(|Running { task, run }| (task.clone_ref(py), run.clone_ref(py))).collect()
     }
 
     fn take(&self, ticket: u64) -> Option<Running> {
@@ -344,6 +353,10 @@ impl Handlers {
         let plan = self.plan(&exchange);
         let brought = if exchange.line == 0 { None } else { self.lines.take(exchange.line) };
         let Brought { context, root } = brought.unwrap_or_default();
+        if self.is_too_late(plan) {
+            exchange.close_body();
+            return Called::Answered(stopping::answer(&exchange));
+        }
         let request = match Bound::new(py, Request::new(exchange, self.clone(), ticket).under(root)) {
             Ok(request) => request,
             Err(error) => {
@@ -388,6 +401,7 @@ impl Handlers {
         let tasks = std::mem::take(&mut *self.tasks.lock());
         drop(tasks);
         self.waits.clear();
+        self.stop.clear();
     }
 
     /// In debug mode the loop is told how long a handler took, or its first step: those that follow it sees itself.

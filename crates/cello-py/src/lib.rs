@@ -21,6 +21,7 @@ mod response;
 mod routing;
 mod run;
 mod server;
+mod stopping;
 mod stream;
 mod waits;
 
@@ -61,6 +62,8 @@ mod _kernel {
     use crate::routing::Routing;
     #[pymodule_export]
     use crate::server::{_path_names, BindError, Listener, RouteError, Server};
+    #[pymodule_export]
+    use crate::stopping::ServerStopping;
 
     /// The version of the distribution.
     #[pymodule_export]

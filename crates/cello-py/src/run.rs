@@ -21,6 +21,7 @@ use crate::dispatch::{Handlers, panicked};
 use crate::event_loop::shared::coarse_now_s;
 use crate::request::Request;
 use crate::response::Returned;
+use crate::stopping;
 use crate::stream::{Progress, Stream};
 
 pub(crate) type AnswerSender = oneshot::Sender<Answer>;
@@ -42,6 +43,8 @@ pub(crate) struct Run {
     /// What is done once the request is answered: a coroutine.
     ending: OnceLock<Py<PyAny>>,
     has_begun: AtomicBool,
+    /// The stop of the server has ended it.
+    is_drained: AtomicBool,
     is_over: AtomicBool,
 }
 
@@ -93,6 +96,7 @@ impl Run {
             raised: Mutex::default(),
             ending: OnceLock::new(),
             has_begun: AtomicBool::new(false),
+            is_drained: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         }
     }
@@ -100,6 +104,14 @@ impl Run {
     /// Whether the request is answered, or given up, and only its end is left.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.get().is_some()
+    }
+
+    /// Notes that the stop ends it, and tells whether there is anything to end: what is left to be done once a request is
+    /// answered goes on.
+    pub(crate) fn drain(&self) -> bool {
+        let is_ending = self.is_ending();
+        self.is_drained.store(!is_ending, Relaxed);
+        !is_ending
     }
 
     pub(crate) fn request(&self) -> &Request {
@@ -231,9 +243,12 @@ impl Run {
     /// Tells the client of an error, or at least the log.
     fn fail(&self, py: Python<'_>, error: PyErr) {
         let request = self.request.bind(py);
-        if self.owes_answer() {
+        let was_cancelled = error.is_instance_of::<CancelledError>(py);
+        if self.owes_answer() && was_cancelled && self.is_drained.load(Relaxed) {
+            self.deliver(stopping::answer(request.get().exchange()));
+        } else if self.owes_answer() {
             self.deliver(self.handlers.failed(py, request, error));
-        } else if error.is_instance_of::<CancelledError>(py) {
+        } else if was_cancelled {
             // The client has left, and that is all.
         } else if self.is_answered() {
             self.handlers.broke_off(py, request, error);
@@ -291,7 +306,9 @@ impl Run {
             Progress::Complete => Ok(None),
             Progress::Failed(error) => {
                 let was_cancelled = stream.is_head_out() && error.is_instance_of::<CancelledError>(py);
-                if was_cancelled && !stream.is_abandoned() {
+                if was_cancelled && self.is_drained.load(Relaxed) {
+                    self.request().exchange().hurry();
+                } else if was_cancelled && !stream.is_abandoned() {
                     self.handlers.broke_off(py, self.request.bind(py), error.clone_ref(py));
                 }
                 Err(error)

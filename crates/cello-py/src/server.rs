@@ -21,6 +21,7 @@ use crate::dispatch::{Bridge, Contexts, Handlers, Hooks, Lines, Plan, TaskMaker,
 use crate::event_loop::LoopCore;
 use crate::guest::Lodging;
 use crate::request::TrustedProxies;
+use crate::stopping::Stop;
 use crate::waits::Waits;
 
 create_exception!(cello._kernel, BindError, PyOSError, "An address cannot be listened on; the words say why.");
@@ -87,6 +88,8 @@ struct Route {
     /// Of the handler; None for the server's own.
     timeout_s: Option<f64>,
     cancel_on_disconnect: bool,
+    /// Whether the stop of the server ends it at once.
+    drains_now: bool,
     /// Of parameters by name, spelled as in a path.
     constraints: Vec<(String, String)>,
     /// The application that is `request.app`.
@@ -288,6 +291,7 @@ impl Server {
                 takes_request: route.takes_request,
                 gives_response: route.gives_response,
                 is_cancelled_on_disconnect: route.cancel_on_disconnect,
+                drains_now: route.drains_now,
                 names,
                 app: route.app,
                 fallback: route.fallback,
@@ -342,6 +346,7 @@ impl Server {
             address,
             tasks: Tasks::default(),
             waits: Waits::default(),
+            stop: Stop::default(),
         });
         if let Some(own) = own {
             own.keep(handlers.clone());
@@ -413,12 +418,16 @@ impl Server {
 
     /// Stop accepting, let each connection finish the request it is at, close the rest after `deadline_s` seconds.
     /// `on_drained` is called when the last one is closed. Idle connections are closed at once, or after `patience_s`
-    /// seconds, in which each gets one more answer.
+    /// seconds, in which each gets one more answer. Requests are told, and those cancelled whose routes have it so.
     #[pyo3(signature = (deadline_s, patience_s = 0.0))]
-    fn stop(&self, deadline_s: f64, patience_s: f64) -> PyResult<()> {
+    fn stop(&self, py: Python<'_>, deadline_s: f64, patience_s: f64) -> PyResult<()> {
         let (deadline, patience) = (duration(deadline_s)?, duration(patience_s)?);
-        if let Some(running) = &*self.lock_running() {
+        let handlers = self.lock_running().as_ref().map(|running| {
             running.server.stop(deadline, patience);
+            running.handlers.clone()
+        });
+        if let Some(handlers) = handlers {
+            handlers.begin_stop(py);
         }
         Ok(())
     }

@@ -24,8 +24,7 @@ impl Waits {
 
     /// The same as a future, which may be awaited by anybody.
     pub(crate) fn future<'py>(&self, py: Python<'py>, shared: &Shared, ticket: u64) -> PyResult<Bound<'py, PyAny>> {
-        let running = shared.running(py).ok_or_else(|| PyRuntimeError::new_err("the server's loop does not run"))?;
-        let future = running.event_loop.bind(py).call_method0(intern!(py, "create_future"))?;
+        let future = future(py, shared)?;
         let mut futures = self.lock().remove(&ticket).unwrap_or_default();
         // Those that were given up: a request may wait many times before anything comes.
         futures.retain(|future| !is_done(future.bind(py)).unwrap_or(true));
@@ -43,16 +42,7 @@ impl Waits {
             waiting.remove(&ticket).unwrap_or_default()
         };
         for future in futures {
-            let future = future.bind(py);
-            let ended = is_done(future).and_then(|is_done| {
-                if !is_done {
-                    future.call_method1(intern!(py, "set_result"), (py.None(),))?;
-                }
-                Ok(())
-            });
-            if let Err(error) = ended {
-                error.write_unraisable(py, Some(future));
-            }
+            end(future.bind(py));
         }
     }
 
@@ -64,6 +54,26 @@ impl Waits {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Vec<Py<PyAny>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A future of the server's loop.
+pub(crate) fn future<'py>(py: Python<'py>, shared: &Shared) -> PyResult<Bound<'py, PyAny>> {
+    let running = shared.running(py).ok_or_else(|| PyRuntimeError::new_err("the server's loop does not run"))?;
+    running.event_loop.bind(py).call_method0(intern!(py, "create_future"))
+}
+
+/// Has whoever waits for a future go on, if anybody does.
+pub(crate) fn end(future: &Bound<'_, PyAny>) {
+    let py = future.py();
+    let ended = is_done(future).and_then(|is_done| {
+        if !is_done {
+            future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+        }
+        Ok(())
+    });
+    if let Err(error) = ended {
+        error.write_unraisable(py, Some(future));
     }
 }
 

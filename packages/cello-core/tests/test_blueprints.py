@@ -296,6 +296,8 @@ def test_an_option_of_another_distribution_is_an_error_that_names_it() -> None:
         ({"timeout": "5"}, TypeError, "is no number of seconds"),
         ({"blocking": 1}, TypeError, "is neither True nor False"),
         ({"cancel_on_disconnect": 0}, TypeError, "is neither True nor False"),
+        ({"drain": True}, TypeError, "is no str"),
+        ({"drain": "later"}, ValueError, "use finish or now"),
         ({"middleware": print}, TypeError, "is no list of middleware"),
         ({"body_limit": -1}, ValueError, "it is 0 or more"),
     ],

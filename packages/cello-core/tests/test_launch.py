@@ -126,13 +126,14 @@ def test_what_is_not_given_takes_its_default(
         ("workers", "CELLO_WORKERS", ("4", 3, "2"), (4, 3, 2)),
         ("cpu_affinity", "CELLO_CPU_AFFINITY", (True, False, "1"), (True, False, True)),
         ("shutdown_timeout", "CELLO_SHUTDOWN_TIMEOUT", ("0", 2.5, "86400"), (0.0, 2.5, 86_400.0)),
+        ("shutdown_delay", "CELLO_SHUTDOWN_DELAY", ("1.5", 0, "3"), (1.5, 0.0, 3.0)),
         ("reload", "CELLO_RELOAD", (True, False, "1"), (True, False, True)),
         ("reload_include", "CELLO_RELOAD_INCLUDE", (["a", "b"], ("c",), "d,e"), (("a", "b"), ("c",), ("d", "e"))),
         ("reload_exclude", "CELLO_RELOAD_EXCLUDE", (["a", "b"], "c", "d,e"), (("a", "b"), ("c",), ("d", "e"))),
     ],
     ids=[
-        *("host", "port", "PORT", "env", "debug", "no debug", "logs", "workers", "cpu_affinity", "shutdown_timeout"),
-        *("reload", "reload_include", "reload_exclude"),
+        *("host", "port", "PORT", "env", "debug", "no debug", "logs", "workers"),
+        *("cpu_affinity", "shutdown_timeout", "shutdown_delay", "reload", "reload_include", "reload_exclude"),
     ],
 )
 def test_the_command_line_goes_before_arguments_and_they_before_the_environment(
@@ -177,6 +178,18 @@ SECONDS = "it is a number of seconds from 0 to 86400"
         ({"host": ""}, {}, {}, "--host is '': give an address, such as 127.0.0.1"),
         ({}, {"host": 127}, {}, "run(host=...) is 127: give an address, such as 127.0.0.1"),
         ({}, {}, {"CELLO_HOST": ""}, "CELLO_HOST is '': give an address, such as 127.0.0.1"),
+        (
+            {"shutdown_delay": "nan"},
+            {},
+            {},
+            "--shutdown-delay is 'nan': it is a number of seconds from 0 to 86400",
+        ),
+        (
+            {},
+            {"shutdown_delay": True},
+            {},
+            "run(shutdown_delay=...) is True: it is a number of seconds from 0 to 86400",
+        ),
         ({}, {"reload": "often"}, {}, "run(reload=...) is 'often': use 1 or 0"),
         (
             {"env": "production"},

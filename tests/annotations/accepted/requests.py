@@ -68,6 +68,9 @@ def called(request: Request) -> tuple[str, bool]:
     assert_type(request.context.has("user"), bool)
     assert_type(request.get_context("user"), Any)
     assert_type(request.get_context_string("user"), str | None)
+    assert_type(request.server_stopping(), bool)
+    if not request.server_stopping:
+        raise RuntimeError(address)
     return address, request.disconnected()
 
 
@@ -75,6 +78,7 @@ def called(request: Request) -> tuple[str, bool]:
 async def body(request: Request) -> str:
     here: bytes = request.body()
     there: bytes = await request.body()
+    await request.server_stopping
     text: str = request.text()
     awaited: str = await request.text()
     assert_type(request.json(), Any)

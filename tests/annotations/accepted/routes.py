@@ -37,6 +37,7 @@ async def around(request: Request, call_next: CallNext) -> Response:
     body_limit=1 << 20,
     timeout=2.5,
     cancel_on_disconnect=False,
+    drain="now",
     middleware=[around],
 )
 async def user(request: Request) -> dict[str, str | None]:

@@ -7,6 +7,8 @@ async def read(request: Request, form: FormData, file: UploadedFile) -> None:
     request.method = "POST"  # rejected
     request.user  # rejected
     request.params("id")  # rejected
+    request.server_stopping = True  # rejected
+    request.server_stopping(7)  # rejected
     request.method()  # rejected
     await request.method  # rejected
     number: int = request.params["id"]  # rejected

@@ -29,6 +29,7 @@ use crate::form::{self, FormData};
 use crate::later::{Later, Lists};
 use crate::parts::Parts;
 use crate::reading::{self, BodyPieces, Kind, Reading};
+use crate::stopping::ServerStopping;
 use crate::waits::bell;
 pub(crate) use headers::Headers;
 pub(crate) use proxies::TrustedProxies;
@@ -576,6 +577,12 @@ impl Request {
     /// Whether the client has left: it closed its end, or the connection is over.
     fn disconnected(&self) -> bool {
         self.exchange.is_cut()
+    }
+
+    /// Whether the server stops. May be called, which gives a bool, and awaited, which waits for it.
+    #[getter]
+    fn server_stopping(&self) -> ServerStopping {
+        ServerStopping::new(self.server.handlers())
     }
 
     /// The body in the pieces in which it arrives, where the route streams it; else in one.

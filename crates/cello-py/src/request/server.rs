@@ -34,6 +34,13 @@ impl Server {
         Ok(Self::None(Box::new(Surroundings { app: app.map(Bound::unbind), proxies })))
     }
 
+    pub(super) fn handlers(&self) -> Option<Arc<Handlers>> {
+        match self {
+            Self::Running(handlers) => Some(handlers.clone()),
+            Self::None(_) => None,
+        }
+    }
+
     pub(super) fn app(&self, py: Python<'_>, exchange: &Exchange) -> Option<Py<PyAny>> {
         match self {
             Self::Running(handlers) => Some(handlers.app(py, exchange)),

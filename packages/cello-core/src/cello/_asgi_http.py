@@ -86,7 +86,9 @@ async def answer(serving: Serving, base: Context, scope: Scope, receive: Receive
         if inbound.failure is not None:
             raise inbound.failure from None
         if not inbound.has_left:
-            raise RuntimeError("the answer broke off: what its handler raised is in the log") from None
+            raise RuntimeError(
+                "the answer broke off: its handler failed, which is in the log, or the server stops"
+            ) from None
     finally:
         inbound.close()
         exchange.close()

@@ -87,6 +87,7 @@ def _plan(placed: Placed, layers: Mapping[int, list[Layer]], threads: Threads) -
         body_limit_bytes=options.get("body_limit", getattr(route.handler, "default_body_limit_bytes", None)),
         timeout_s=options.get("timeout"),
         cancel_on_disconnect=options.get("cancel_on_disconnect") is not False,
+        drains_now=options.get("drain") == "now",
         constraints=_constraints(route),
         app=app,
         endpoint=route.handler,

@@ -69,6 +69,7 @@ def _fallback(path: str, scopes: Sequence[Scope], layers: Mapping[int, list[Laye
         body_limit_bytes=None,
         timeout_s=None,
         cancel_on_disconnect=True,
+        drains_now=False,
         constraints=(),
         app=innermost_app(scopes),
         endpoint=refuse,

@@ -22,6 +22,7 @@ from typing import (
     Any,
     BinaryIO,
     Literal,
+    Never,
     Protocol,
     Self,
     TypeVar,
@@ -58,6 +59,7 @@ __all__ = [
     "RouteError",
     "Routing",
     "Server",
+    "ServerStopping",
     "StreamTransport",
     "TimerHandle",
     "TrustedProxies",
@@ -401,8 +403,25 @@ class Request:
         """`json()`, to be awaited."""
     def disconnected(self) -> bool:
         """Whether the client has left: it closed its end, or the connection is over."""
+    @property
+    def server_stopping(self) -> ServerStopping:
+        """Whether the server stops. May be called, which gives a bool, and awaited, which waits for it."""
     def stream(self) -> AsyncIterator[bytes]:
         """The body in the pieces in which it arrives, where the route streams it; else in one."""
+
+@final
+class ServerStopping:
+    """Whether the server stops: a truth, which may be called, and awaited. It keeps no request alive."""
+
+    def __bool__(self) -> bool: ...
+    # It takes none, but native code is not seen to say so.
+    def __call__(self, /, *arguments: Never, **keywords: Never) -> bool:
+        """The truth, as a bool."""
+    def __await__(self) -> Generator[Any]:
+        """Wait until it is true.
+
+        Errors: RuntimeError where no server has the request.
+        """
 
 @final
 class Query:
@@ -1063,6 +1082,8 @@ class _Route(_Written, Protocol):
     @property
     def cancel_on_disconnect(self) -> bool: ...
     @property
+    def drains_now(self) -> bool: ...
+    @property
     def app(self) -> App: ...
     @property
     def endpoint(self) -> Callable[..., object]: ...
@@ -1205,7 +1226,7 @@ class Server:
         """Stop accepting, let each connection finish the request it is at, close the rest after `deadline_s` seconds.
 
         `on_drained` is called when the last one is closed. Idle connections are closed at once, or after `patience_s`
-        seconds, in which each gets one more answer.
+        seconds, in which each gets one more answer. Requests are told, and those cancelled whose routes have it so.
         """
     def close(self) -> None:
         """Leave the loop, and let go of the application. What is still open is dropped: `stop()` goes before."""

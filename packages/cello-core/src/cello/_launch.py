@@ -160,7 +160,8 @@ def supervise(options: Options, *, is_script: bool = False, is_known: bool = Tru
         "workers": options.workers,
         "reload": None,
     }
-    terms |= {name: getattr(options, name) for name in ("cpu_affinity", "shutdown_timeout", "max_restarts")}
+    names = ("cpu_affinity", "shutdown_timeout", "shutdown_delay", "max_restarts")
+    terms |= {name: getattr(options, name) for name in names}
     if options.reload:
         from cello._reload import terms_of
 

@@ -25,7 +25,8 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 class Options:
     """How an application is served.
 
-    Units: `port` 0 takes any that is free; `shutdown_timeout` in seconds; `max_restarts` None for no limit.
+    Units: `port` 0 takes any that is free; `shutdown_timeout` and `shutdown_delay` in seconds; `max_restarts` None for
+    no limit.
     """
 
     host: str
@@ -36,6 +37,7 @@ class Options:
     workers: int = 1
     cpu_affinity: bool = False
     shutdown_timeout: float = SHUTDOWN_TIMEOUT_S
+    shutdown_delay: float = 0.0
     max_restarts: int | None = None
     reload: bool = False
     reload_include: tuple[str, ...] = ()
@@ -69,7 +71,7 @@ def resolve(
     logs = choose("logs", _flag, "CELLO_LOGS")
     port = choose("port", _port, "CELLO_PORT", "PORT")
     debug = env == "development" if debug is None else debug
-    shutdown_timeout = choose("shutdown_timeout", _shutdown_timeout, "CELLO_SHUTDOWN_TIMEOUT")
+    shutdown_timeout = choose("shutdown_timeout", _seconds, "CELLO_SHUTDOWN_TIMEOUT")
     is_reloading = choose("reload", _flag, "CELLO_RELOAD") or False
     if is_reloading and env == "production":
         raise OptionError("reload is for development, and env is production: leave one of them out")
@@ -83,6 +85,7 @@ def resolve(
         or default_workers(is_development=debug or env == "development"),
         cpu_affinity=choose("cpu_affinity", _cpu_affinity, "CELLO_CPU_AFFINITY") or False,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S if shutdown_timeout is None else shutdown_timeout,
+        shutdown_delay=choose("shutdown_delay", _seconds, "CELLO_SHUTDOWN_DELAY") or 0.0,
         max_restarts=said.get("max_restarts"),
         reload=is_reloading,
         reload_include=choose("reload_include", _patterns, "CELLO_RELOAD_INCLUDE") or (),
@@ -103,6 +106,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--cpu-affinity", action="store_true", default=None, help="each worker runs on one CPU only (off)"
     )
     parser.add_argument("--shutdown-timeout", help="seconds that requests may go on after the stop (30)")
+    parser.add_argument("--shutdown-delay", help="seconds to serve on after SIGTERM, not ready any more (0)")
     parser.add_argument("--reload", action="store_true", default=None, help="start anew when a file is saved (off)")
     parser.add_argument(
         "--reload-include", action="append", metavar="GLOB", help="files that are watched as well; may be repeated"
@@ -173,7 +177,7 @@ def _cpu_affinity(value: Any, source: str) -> bool:
     return chosen
 
 
-def _shutdown_timeout(value: Any, source: str) -> float:
+def _seconds(value: Any, source: str) -> float:
     try:
         timeout_s = float(value)
     except (TypeError, ValueError):

@@ -29,6 +29,7 @@ class Plan(NamedTuple):
     body_limit_bytes: int | None
     timeout_s: float | None
     cancel_on_disconnect: bool
+    drains_now: bool
     #: Parameters' names and what they are constrained to, spelled as in a path.
     constraints: tuple[tuple[str, str], ...]
     #: The application that is `request.app`.

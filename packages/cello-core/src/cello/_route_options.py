@@ -13,7 +13,7 @@ from cello._kernel import _path_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, Literal
 
     from cello._types import Words
     from cello.middleware import Middleware
@@ -53,6 +53,9 @@ class RouteDefaults(TypedDict, total=False):
     timeout: float | None
     #: Whether the handler is cancelled when its client leaves; it is by default.
     cancel_on_disconnect: bool
+    #: What the stop of the server does to a handler, or its stream, that is not through: "finish", the default, lets it
+    #: go on, "now" cancels it at once.
+    drain: Literal["finish", "now"]
     #: Middleware around the handlers alone, the outermost first; that of a blueprint encloses a route's own.
     middleware: Sequence[Middleware] | None
 
@@ -189,6 +192,13 @@ def _seconds(value: object, said: str) -> None:
         raise ValueError(f"{said} is no number of seconds: it is more than 0, and None for no limit")
 
 
+def _drain(value: object, said: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{said} is no str")
+    if value not in ("finish", "now"):
+        raise ValueError(f"{said} is no way to be stopped: use finish or now")
+
+
 def _middleware(value: object, said: str) -> None:
     from cello._middleware import checked
 
@@ -228,5 +238,6 @@ OPTIONS: dict[str, Option] = {
     "blocking": Option(_flag),
     "timeout": Option(_seconds),
     "cancel_on_disconnect": Option(_flag),
+    "drain": Option(_drain),
     "middleware": Option(_middleware, _joined, layers=list),
 }

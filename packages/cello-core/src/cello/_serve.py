@@ -15,6 +15,7 @@ from cello._kernel import BindError, Listener
 from cello._port import taken, url
 from cello._reload import RELOAD_TIMEOUT_S, about, leave_interrupts
 from cello._serving import Serving
+from cello._stopping import Stopping
 from cello._unawaited import telling
 from cello.errors import StartError
 from cello.loop import EventLoop
@@ -80,33 +81,33 @@ def _hint(app: App) -> None:
 async def _live(
     serving: Serving, listener: Listener | None, control: Control | None, loop: EventLoop, options: Options
 ) -> None:
-    stopping = asyncio.Event()
     startup = asyncio.current_task()
 
-    patience_s = 0.0
-
-    def stop(with_patience_s: float = 0.0) -> None:
-        nonlocal patience_s
-        patience_s = with_patience_s
-        stopping.set()
+    def begin_stop() -> None:
+        serving.withdraw()
         if startup is not None:
             startup.cancel()
 
-    def obey_signal() -> None:
-        if control is not None and not stopping.is_set():
+    stopping = Stopping(begin_stop, options.shutdown_delay)
+
+    def obey_signal(number: signal.Signals) -> None:
+        if control is not None and not stopping.is_told:
             control.say("leaving")
-        stop()
+        if number == signal.SIGINT:
+            stopping.obey("stop")  # who is at the terminal does not wait
+        else:
+            stopping.obey("drain" if control is None else "retire")
 
     forget_signals = _listen_to_signals(loop, obey_signal)
     if control is not None:
-        control.obey(loop, serving.server, stop)
+        control.obey(loop, serving.server, stopping.obey)
         if options.reload:
             leave_interrupts(loop)
     try:
         try:
             await serving.begin()
         except asyncio.CancelledError:
-            if stopping.is_set():
+            if stopping.is_told:
                 return
             raise
         finally:
@@ -119,16 +120,16 @@ async def _live(
             control.describe(about(options))
             control.say("ready")
         await stopping.wait()
-        await serving.stop(RELOAD_TIMEOUT_S if options.reload else options.shutdown_timeout, patience_s)
+        await serving.stop(RELOAD_TIMEOUT_S if options.reload else options.shutdown_timeout, stopping.patience_s)
     finally:
         forget_signals()
 
 
-def _listen_to_signals(loop: EventLoop, stop: Callable[[], None]) -> Callable[[], None]:
+def _listen_to_signals(loop: EventLoop, obey: Callable[[signal.Signals], None]) -> Callable[[], None]:
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, obey, number)
     interrupts = 0
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -134,6 +134,11 @@ class Serving:
     def start(self, listener: Listener | None = None) -> None:
         """Takes requests, from a listener or in memory alone."""
         self.server.start(listener)
+        self._say(is_ready=True)
+
+    def withdraw(self) -> None:
+        """Says that no more requests are wanted. Those that come are answered."""
+        self._say(is_ready=False)
 
     async def stop(self, timeout_s: float, patience_s: float = 0.0) -> None:
         """Answers the requests there are, and has the application do what comes after the last one.
@@ -142,6 +147,7 @@ class Serving:
         closed, and after as long again requests are not waited for.
         Errors: StartError where the application's end failed.
         """
+        self.withdraw()
         self.server.stop(timeout_s, patience_s)
         await self._drained.wait()
         if left := self.server.tasks():
@@ -150,6 +156,7 @@ class Serving:
 
     def end(self) -> None:
         """Ends the threads. Whoever is cancelled from here on is cancelled by the end of the server."""
+        self.withdraw()
         self._threads.close()
         self._is_over.set()
 
@@ -161,6 +168,10 @@ class Serving:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=timeout_s)
+
+    def _say(self, *, is_ready: bool) -> None:
+        for app in self._app._applications():
+            app._is_ready = is_ready
 
     def _answer_and_note(self, request: Request, error: BaseException) -> Response:
         if isinstance(error, Exception) and not isinstance(error, HTTPError):

@@ -27,6 +27,7 @@ from cello._supervisor_worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
+    from typing import Literal
 
 __all__ = ["Supervisor", "main"]
 
@@ -354,13 +355,16 @@ class Supervisor:
         """Does what signals ask for."""
         for number in self.signals.recv(1 << 10):
             if number == signal.SIGTERM:
-                self.stop(0)
+                self.stop(0, "drain")
             elif number == signal.SIGINT:
                 self.interrupts += 1
                 if self.interrupts > 1:
                     self.exit_code = EXIT_INTERRUPTED
                     for worker in self.workers:
                         worker.kill()
+                elif self.is_stopping:
+                    for worker in self.workers:
+                        worker.stop()
                 self.stop(0)
             elif self.is_stopping:
                 continue
@@ -378,7 +382,7 @@ class Supervisor:
             elif number == signal.SIGTTOU:
                 self.remove()
 
-    def stop(self, exit_code: int) -> None:
+    def stop(self, exit_code: int, order: Literal["stop", "drain"] = "stop") -> None:
         """Has all workers end, and then the supervisor."""
         if self.is_stopping:
             return
@@ -389,7 +393,7 @@ class Supervisor:
             slot.starts_s = None
             slot.listener.close()
         for worker in self.workers:
-            worker.stop()
+            worker.stop(order)
 
     def next_of_roll(self) -> None:
         """Starts the successor of the next worker that is to be replaced, when the one before has ended."""

@@ -24,22 +24,25 @@ _MARGIN_S = 5.0
 class Cluster:
     """The terms that all workers have.
 
-    Units: `shutdown_timeout` in seconds; `max_restarts` None for no limit.
+    Units: `shutdown_timeout` and `shutdown_delay` in seconds; `max_restarts` None for no limit.
     """
 
     cpu_affinity: bool
     shutdown_timeout: float
     max_restarts: int | None
+    shutdown_delay: float = 0.0
 
     @classmethod
     def of(cls, terms: Mapping[str, Any]) -> Self:
         """Those that `cello._launch` wrote."""
-        return cls(terms["cpu_affinity"], terms["shutdown_timeout"], terms["max_restarts"])
+        return cls(terms["cpu_affinity"], terms["shutdown_timeout"], terms["max_restarts"], terms["shutdown_delay"])
 
     @property
     def kill_after_s(self) -> float:
-        """When a worker that was told to stop is killed: it has the timeout twice, for requests and what is left."""
-        return 2 * self.shutdown_timeout + _MARGIN_S
+        """When a worker that was told to stop is killed: after the delay it has the timeout twice, for requests and for
+        what is left.
+        """
+        return self.shutdown_delay + 2 * self.shutdown_timeout + _MARGIN_S
 
     def gives_up(self, failures: int) -> bool:
         """Whether nobody is to succeed a worker, the last of so many in one place that failed in a row."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Literal
 
 __all__ = ["Worker"]
 
@@ -20,9 +21,9 @@ __all__ = ["Worker"]
 class Worker:
     """A process that serves, and that says when it does.
 
-    The channel carries words, one a line: from here `take N` (with the listening socket of slot N), `leave N`, `retire`
-    and `stop`; from there `ready`, `leaving`, `failed "WORDS"` and `about {"NAME": VALUE}`. Its end means the end of
-    the other side.
+    The channel carries words, one a line: from here `take N` (with the listening socket of slot N), `leave N`,
+    `retire`, `drain` and `stop`; from there `ready`, `leaving`, `failed "WORDS"` and `about {"NAME": VALUE}`. Its end
+    is that of the other side.
 
     Shape: `prepare` is called in the new process, before it runs the command.
     """
@@ -106,9 +107,9 @@ class Worker:
         """Has it answer what it has, with patience for requests that are on their way to it, and end."""
         self._end("retire")
 
-    def stop(self) -> None:
-        """Has it answer the requests it has, and end."""
-        self._end("stop")
+    def stop(self, order: Literal["stop", "drain"] = "stop") -> None:
+        """Has it answer the requests it has, and end: at once, or with what time it is to give to its clients."""
+        self._end(order)
 
     def kill(self) -> None:
         """Ends it whatever it does."""

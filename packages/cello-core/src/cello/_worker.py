@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cello._kernel import Listener
 
@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cello._kernel import Server
+    from cello._stopping import Order
 
 __all__ = ["Control"]
-
-#: How long a worker that a successor has taken the place of waits for requests on connections that are idle.
-PATIENCE_S = 2.0
 
 
 class Control:
@@ -49,11 +47,8 @@ class Control:
         channel.setblocking(False)
         return cls(channel)
 
-    def obey(self, loop: asyncio.AbstractEventLoop, server: Server, stop: Callable[[float], None]) -> None:
-        """Follows the supervisor's orders from now on, and stops without one when it is gone.
-
-        Units: `stop` is given the seconds of patience with idle connections.
-        """
+    def obey(self, loop: asyncio.AbstractEventLoop, server: Server, stop: Callable[[Order], None]) -> None:
+        """Follows the supervisor's orders from now on, and stops without one when it is gone."""
 
         def hear() -> None:
             try:
@@ -65,7 +60,7 @@ class Control:
             self._listeners += listeners
             if not data:
                 loop.remove_reader(self._channel)
-                stop(0.0)
+                stop("stop")
                 return
             *lines, self._received = (self._received + data).split(b"\n")
             for line in lines:
@@ -90,7 +85,7 @@ class Control:
             words = f"{words}\n{fold(error.__cause__)}"
         self._send(f"failed {json.dumps(words)}")
 
-    def _follow(self, order: str, server: Server, stop: Callable[[float], None]) -> None:
+    def _follow(self, order: str, server: Server, stop: Callable[[Order], None]) -> None:
         word, _, place = order.partition(" ")
         if word == "take":
             descriptor = self._listeners.pop(0)
@@ -101,7 +96,7 @@ class Control:
         elif word == "leave":
             server.leave(int(place))
         else:
-            stop(PATIENCE_S if word == "retire" else 0.0)
+            stop(cast("Order", word))
 
     def _send(self, words: str) -> None:
         try:

@@ -63,6 +63,7 @@ class App(Scope):
         self._body_limit: int | None = None
         self._background_tasks: BackgroundCounts | None = None
         self._asgi: Asgi | None = None
+        self._is_ready = False
         if lifespan is not None:
             self.lifespan(lifespan)
 
@@ -89,6 +90,13 @@ class App(Scope):
         if self._asgi is None:
             self._asgi = Asgi(self)
         return self._asgi
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this process serves the application, and wants requests: from the end of the start-up to the first
+        moment of the stop. A mounted application is as ready as the one that it is served with.
+        """
+        return self._is_ready
 
     @property
     def background_tasks(self) -> BackgroundCounts:
@@ -256,6 +264,7 @@ class App(Scope):
         workers: int | None = None,
         cpu_affinity: bool | None = None,
         shutdown_timeout: float | None = None,
+        shutdown_delay: float | None = None,
         reload: bool | None = None,
         reload_include: Sequence[str] | None = None,
         reload_exclude: Sequence[str] | None = None,
@@ -263,25 +272,28 @@ class App(Scope):
     ) -> None:
         """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
-        The command line (`--host --port --env --debug --workers --cpu-affinity --shutdown-timeout --no-logs`) goes
-        before the arguments, they before the environment (`CELLO_HOST`, `CELLO_PORT` or `PORT`, `CELLO_ENV`,
-        `CELLO_DEBUG`, `CELLO_WORKERS`, `CELLO_CPU_AFFINITY`, `CELLO_SHUTDOWN_TIMEOUT`, `CELLO_LOGS`), that before
-        `enable_cluster()`, and that before the defaults: 127.0.0.1, 8000, development, 30 seconds to stop. In
-        development `debug` and `logs` are on and there is one worker; in production they are off, and there are as many
-        workers as CPUs. With more workers than one this process becomes their supervisor, and this does not return:
-        each worker runs the command line again, and serves where it calls this.
+        The command line (`--host --port --env --debug --workers --cpu-affinity --shutdown-timeout --shutdown-delay
+        --no-logs`) goes before the arguments, they before the environment (`CELLO_HOST`, `CELLO_PORT` or `PORT`,
+        `CELLO_ENV`, `CELLO_DEBUG`, `CELLO_WORKERS`, `CELLO_CPU_AFFINITY`, `CELLO_SHUTDOWN_TIMEOUT`,
+        `CELLO_SHUTDOWN_DELAY`, `CELLO_LOGS`), that before `enable_cluster()`, and that before the defaults: 127.0.0.1,
+        8000, development, 30 seconds to stop and no delay before. In development `debug` and `logs` are on and there is
+        one worker; in production they are off, and there are as many workers as CPUs. With more workers than one this
+        process becomes their supervisor, and this does not return: each worker runs the command line again, and serves
+        where it calls this.
 
         With `reload` (`--reload`, `CELLO_RELOAD`) it is so with one worker, too, and workers are replaced when a file
         is saved: code, templates, and what the globs of `reload_include` match (`CELLO_RELOAD_INCLUDE`), not what those
         of `reload_exclude` do (`CELLO_RELOAD_EXCLUDE`).
 
-        Units: `shutdown_timeout` in seconds.
+        Units: `shutdown_timeout` in seconds, and `shutdown_delay`, for which it serves on after SIGTERM, not ready any
+        more.
         Errors: exits with 2 for a bad option, with 3 where the application could not start.
         """
         from cello import _launch
 
         arguments: dict[str, Any] = {"host": host, "port": port, "env": env, "debug": debug, "workers": workers}
-        arguments |= {"cpu_affinity": cpu_affinity, "shutdown_timeout": shutdown_timeout, "logs": logs}
+        arguments |= {"cpu_affinity": cpu_affinity, "shutdown_timeout": shutdown_timeout}
+        arguments |= {"shutdown_delay": shutdown_delay, "logs": logs}
         arguments |= {"reload": reload, "reload_include": reload_include, "reload_exclude": reload_exclude}
         _launch.run(self, arguments)
 
