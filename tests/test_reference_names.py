@@ -21,6 +21,7 @@ import cello.params
 import cello.routing
 import cello.testing
 import cello.validation
+import cello.workers
 import pytest
 from cello import _kernel
 from pages import GUIDES, REFERENCE, code_spans, table, tables, without_blocks
@@ -38,6 +39,7 @@ CONFIGS = (cello.ClusterConfig(), cello.LimitsConfig(), cello.ThreadPoolConfig()
 OWNERS: dict[str, list[Any]] = {
     "app": [cello.App(), cello.Blueprint(), *CONFIGS],
     "background": [cello.background, cello.background.BackgroundCounts(), cello.background.BackgroundTasks],
+    "deploy": [cello.workers, cello.workers.WorkerCounts(0, None, 0, 0, 0, None)],
     "dependencies": [cello.dependencies, cello.dependencies.Dependency()],
     "errors": [cello.errors, cello.ProblemDetails("about:blank", "", 400), cello.errors.HTTPError(400)],
     "forms": [cello.FormData, cello.UploadedFile, _kernel.UploadPart],
@@ -77,6 +79,7 @@ NAMES = {
     "member",
     "member of `BackgroundCounts`",
     "member of `BackgroundTasks`",
+    "member of `WorkerCounts`",
     "member of a blueprint",
     "member of a part",
     "method",
@@ -160,6 +163,7 @@ def test_the_index_has_every_public_name_with_the_page_that_describes_it() -> No
             "routing",
             "testing",
             "validation",
+            "workers",
         )
     }
     modules["cello"] = cello

@@ -228,6 +228,9 @@ pub trait Application: Send + Sync + 'static {
 
     /// The server has answered its last request and closed its last connection.
     fn drained(&self);
+
+    /// As many requests were answered as the settings have it ([`Settings::wears_after`](crate::Settings::wears_after)).
+    fn worn(&self) {}
 }
 
 /// Why nobody waits for an answer.

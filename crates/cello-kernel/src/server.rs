@@ -27,6 +27,7 @@ use crate::listener::Listener;
 use crate::problem::{ErrorForm, Errors};
 use crate::router::Router;
 use crate::service::HttpService;
+use crate::shared::Seat;
 use crate::stream::Stream;
 use crate::watch::{Clock, Expiry, Watch};
 
@@ -56,6 +57,10 @@ pub struct Settings {
     pub errors: Errors,
     /// A line for each answer, where wanted.
     pub access_log: Option<AccessLog>,
+    /// Where answers and connections are counted, where wanted.
+    pub seat: Option<Arc<Seat>>,
+    /// Each time it has given so many answers more, the application is told ([`Application::worn`]); 0 for never.
+    pub wears_after: u64,
     /// What single routes want otherwise, by their number.
     pub routes: Vec<RouteSettings>,
     /// The application is asked for the answer to a request that no handler answers, too ([`Exchange::refusal`]).
@@ -89,6 +94,8 @@ pub(crate) struct State {
     open: AtomicUsize,
     /// How many connections in memory there were.
     lines: AtomicU64,
+    /// Answers since the application was last told of them.
+    answers: AtomicU64,
     is_stopping: AtomicBool,
     changed: Notify,
 }
@@ -119,6 +126,7 @@ impl Server {
             connections: Mutex::default(),
             open: AtomicUsize::new(0),
             lines: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
             changed: Notify::new(),
         });
@@ -232,6 +240,23 @@ impl State {
         self.open.load(Relaxed) >= self.settings.limits.connections
     }
 
+    /// Counts an answer. The thread is the only one that counts: no addition need be atomic for its own sake.
+    #[inline]
+    pub(crate) fn note_answer(&self) {
+        if let Some(seat) = &self.settings.seat {
+            seat.note_answer();
+        }
+        if self.settings.wears_after == 0 {
+            return;
+        }
+        let answers = self.answers.load(Relaxed) + 1;
+        let is_worn = answers >= self.settings.wears_after;
+        self.answers.store(if is_worn { 0 } else { answers }, Relaxed);
+        if is_worn {
+            self.application.worn();
+        }
+    }
+
     async fn emptied(&self) {
         while self.open.load(Relaxed) > 0 {
             self.changed.notified().await;
@@ -272,6 +297,9 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 fn open(state: &Arc<State>, stream: Stream, peer: Peer, executor: &Executor) {
+    if let Some(seat) = &state.settings.seat {
+        seat.note_connection();
+    }
     let watch = Arc::new(Watch::new(state.clock.clone()));
     if state.open.fetch_add(1, Relaxed) == 0 {
         state.changed.notify_one();

@@ -255,6 +255,7 @@ fn finish(
     started: Option<Instant>,
 ) -> Answer {
     watch.enter(Phase::Responding);
+    server.note_answer();
     if let (Some(log), Some(started)) = (server.settings.access_log, started) {
         log.write(&exchange.head.method, exchange.head.uri.path(), answer.status, started.elapsed());
     }

@@ -89,6 +89,8 @@ pub(crate) struct Hooks {
     on_broken: Py<PyAny>,
     /// The last connection is closed: `() -> None`.
     on_drained: Py<PyAny>,
+    /// As many requests were answered as the settings have it: `() -> None`.
+    on_worn: Py<PyAny>,
 }
 
 /// Each request gets a context of its own, a copy of the server's.
@@ -233,6 +235,9 @@ pub(crate) enum Job {
     Drained {
         handlers: Arc<Handlers>,
     },
+    Worn {
+        handlers: Arc<Handlers>,
+    },
 }
 
 impl Job {
@@ -246,12 +251,15 @@ impl Job {
             },
             Self::Abandon { handlers, ticket, reason } => handlers.abandon(py, ticket, reason),
             Self::Wake { handlers, ticket } => handlers.waits.end(py, ticket),
-            Self::Drained { handlers } => {
-                if let Err(error) = handlers.hooks.on_drained.call0(py) {
-                    error.write_unraisable(py, None);
-                }
-            }
+            Self::Drained { handlers } => tell(py, &handlers.hooks.on_drained),
+            Self::Worn { handlers } => tell(py, &handlers.hooks.on_worn),
         }
+    }
+}
+
+fn tell(py: Python<'_>, hook: &Py<PyAny>) {
+    if let Err(error) = hook.call0(py) {
+        error.write_unraisable(py, None);
     }
 }
 
@@ -284,6 +292,10 @@ impl Application for Bridge {
 
     fn drained(&self) {
         self.0.shared.push_job(Job::Drained { handlers: self.0.clone() });
+    }
+
+    fn worn(&self) {
+        self.0.shared.push_job(Job::Worn { handlers: self.0.clone() });
     }
 }
 

@@ -1,5 +1,6 @@
 //! `cello._kernel`: the kernel and an asyncio event loop on one thread. The only place where Rust meets Python.
 
+mod arena;
 mod awaitable;
 mod client;
 mod clock;
@@ -30,6 +31,8 @@ use pyo3::prelude::*;
 /// The native half of cello-core.
 #[pymodule]
 mod _kernel {
+    #[pymodule_export]
+    use crate::arena::{Arena, Seat};
     #[pymodule_export]
     use crate::client::ClientExchange;
     #[pymodule_export]

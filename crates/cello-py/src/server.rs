@@ -14,6 +14,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::arena::Seat;
 use crate::awaitable;
 use crate::client::{Asked, ClientExchange};
 use crate::connection::Connection;
@@ -115,6 +116,10 @@ struct Choices {
     fallbacks: usize,
     limits: Option<ChosenLimits>,
     timeouts: Option<ChosenTimeouts>,
+    /// Where it is counted what this server does.
+    seat: Py<Seat>,
+    /// So many answers at a time it tells of; 0 for never.
+    wears_after: u64,
     /// `ContextVar.set` of the current request, where anybody asks for that.
     set_current: Option<Py<PyAny>>,
 }
@@ -176,6 +181,7 @@ struct Prepared {
     hooks: Hooks,
     set_current: Option<Py<PyAny>>,
     proxies: Option<Arc<cello_kernel::TrustedProxies>>,
+    seat: Py<Seat>,
     settings: Settings,
 }
 
@@ -258,7 +264,7 @@ impl Server {
             "legacy" => ErrorForm::Legacy,
             other => return Err(PyValueError::new_err(format!("{other:?} is no form of errors"))),
         };
-        let Choices { access_log, trusted_proxies, has_pages, set_current, limits, timeouts, .. } = settings;
+        let Choices { access_log, trusted_proxies, has_pages, set_current, limits, timeouts, seat, .. } = settings;
         let first_fallback = routes.len().saturating_sub(settings.fallbacks);
         let proxies = trusted_proxies.map(|proxies| proxies.get().shared());
         let access_log = access_log.then_some(AccessLog);
@@ -268,6 +274,8 @@ impl Server {
             asks_when_refused: first_fallback < routes.len(),
             limits: limits.map(ChosenLimits::limits).unwrap_or_default(),
             timeouts: timeouts.map(ChosenTimeouts::timeouts).transpose()?.unwrap_or_default(),
+            seat: Some(seat.get().seat.clone()),
+            wears_after: settings.wears_after,
             ..Settings::default()
         };
         let mut fallbacks = Vec::new();
@@ -298,7 +306,7 @@ impl Server {
             });
         }
         awaitable::classes(py)?; // or the first request would have to import them
-        let prepared = Prepared { router, plans, fallbacks, hooks, set_current, proxies, settings };
+        let prepared = Prepared { router, plans, fallbacks, hooks, set_current, proxies, seat, settings };
         Ok(Self { event_loop, prepared: Mutex::new(Some(prepared)), running: Mutex::default() })
     }
 
@@ -317,7 +325,7 @@ impl Server {
         }
         let socket = listener.map(|listener| listener.get().take()).transpose()?;
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Prepared { router, plans, fallbacks, hooks, set_current, proxies, settings } =
+        let Prepared { router, plans, fallbacks, hooks, set_current, proxies, seat, settings } =
             prepared.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
         let (executor, shared, lodging) = match own {
             Some(own) => (Executor::Runtime(own.runtime_handle()?), own.shared().clone(), None),
@@ -348,9 +356,14 @@ impl Server {
             waits: Waits::default(),
             stop: Stop::default(),
         });
+        let seat = seat.get();
         if let Some(own) = own {
             own.keep(handlers.clone());
+            if seat.shows_progress {
+                own.shared().show_in(seat.seat.clone());
+            }
         }
+        seat.begin();
         let bridge = Arc::new(Bridge(handlers.clone()));
         let server = cello_kernel::Server::start(executor, router, bridge, settings);
         if let Some(socket) = socket {

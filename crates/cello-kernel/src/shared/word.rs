@@ -39,6 +39,12 @@ impl Word {
         self.0.fetch_add(count, Relaxed)
     }
 
+    /// Writes what stands for itself, and nobody contends for.
+    pub(crate) fn set(&self, value: u64) {
+        step();
+        self.0.store(value, Relaxed);
+    }
+
     /// Writes what no other process knows of yet: the word that leads there is replaced later.
     pub(crate) fn prepare(&self, value: u64) {
         self.0.store(value, Relaxed);

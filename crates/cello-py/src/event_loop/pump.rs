@@ -69,7 +69,7 @@ impl Pump {
             if self.shared.take_has_begun() {
                 tokio::task::yield_now().await; // as a turn of asyncio's, the first one sees what has come before it
             }
-            self.looked_at_s = now_s();
+            self.note_look();
             let mut is_busy = false;
             loop {
                 let has_work = poll_fn(|context| Poll::Ready(self.look(context))).await;
@@ -77,6 +77,7 @@ impl Pump {
                 is_busy |= requests > 1;
                 let ran_in_place = self.shared.take_ran_in_place();
                 if self.shared.finish_if_stopping() {
+                    self.shared.show_rest();
                     break;
                 }
                 if self.shared.holds_interpreter() {
@@ -92,7 +93,7 @@ impl Pump {
                 is_busy = true;
                 // Resumes after the connections have run and the driver was polled without waiting.
                 tokio::task::yield_now().await;
-                self.looked_at_s = now_s();
+                self.note_look();
             }
         }
     }
@@ -102,7 +103,17 @@ impl Pump {
         self.shared.set_waker(context.waker());
         let has_work = self.look(context);
         let starts = self.shared.is_running() && (has_work || self.shared.holds_interpreter());
-        if starts { Poll::Ready(()) } else { Poll::Pending }
+        if starts {
+            return Poll::Ready(());
+        }
+        self.shared.show_rest();
+        Poll::Pending
+    }
+
+    /// The operating system's events were just looked at.
+    fn note_look(&mut self) {
+        self.looked_at_s = now_s();
+        self.shared.show_progress(self.looked_at_s);
     }
 
     /// Whether Python has something to do; if not, the task is woken when it has.

@@ -7,9 +7,10 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
+use cello_kernel::shared::Seat;
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
@@ -167,6 +168,8 @@ pub(crate) struct Shared {
     ran_in_place: AtomicBool,
     failure: Mutex<Option<PyErr>>,
     waker: Mutex<Option<Waker>>,
+    /// Where the loop shows that it goes on; none where nobody looks.
+    seat: OnceLock<Arc<Seat>>,
     /// Ends the phase that the thread is in: with the interpreter, or without.
     pub(crate) phase_over: Notify,
 }
@@ -438,6 +441,27 @@ impl Shared {
 
     pub(crate) fn take_ran_in_place(&self) -> bool {
         self.ran_in_place.swap(false, Relaxed)
+    }
+
+    // --- progress
+
+    /// Has the loop show there from now on that it goes on.
+    pub(crate) fn show_in(&self, seat: Arc<Seat>) {
+        self.seat.get_or_init(|| seat);
+    }
+
+    /// The loop goes on: whatever it begins now, it has come so far.
+    pub(crate) fn show_progress(&self, now_s: f64) {
+        if let Some(seat) = self.seat.get() {
+            seat.show((now_s * 1e3) as u64);
+        }
+    }
+
+    /// The loop waits for something to do.
+    pub(crate) fn show_rest(&self) {
+        if let Some(seat) = self.seat.get() {
+            seat.rest();
+        }
     }
 
     // --- the pump

@@ -1009,6 +1009,49 @@ class StreamTransport(asyncio.Transport):
     def _start_tls_compatible(self) -> bool: ...
 
 @final
+class Arena:
+    """Memory that all workers of a server share: made once, before the first of them, and handed to each."""
+
+    @staticmethod
+    def create() -> Arena:
+        """Make one; only what is written takes memory.
+
+        Errors: OSError where the system has no such memory.
+        """
+    @staticmethod
+    def open(descriptor: int) -> Arena:
+        """The one that another process handed down, by its number here, which the caller may close.
+
+        Errors: OSError for the number of anything else, and for an arena that another version made.
+        """
+    def fileno(self) -> int:
+        """Its descriptor, which no program inherits that this process starts, and which is closed with it."""
+    def sit(self, slot: int, seat: int, shows_progress: bool) -> Seat:
+        """Take a seat that no living process has, for a worker of `slot`.
+
+        With `shows_progress` the loop that it serves on shows there that it goes on.
+        Errors: OSError for a slot or a seat that there is no room for.
+        """
+    def progress_s(self, seat: int) -> float | None:
+        """When the process in a seat last went on; None while it waits for something to do.
+
+        Units: seconds of time.monotonic().
+        """
+    def slots(self) -> list[tuple[int, int, int, int, tuple[int, float] | None]]:
+        """What the slots have done that ever had a worker.
+
+        Shape: number, requests, connections, starts, and the process that began last with the time of that, in seconds
+        since 1970; None where it has left.
+        """
+
+@final
+class Seat:
+    """A worker's place in the arena, where what it does is counted."""
+
+    def leave(self) -> None:
+        """Say that the worker serves no more."""
+
+@final
 class Listener:
     """A bound socket that a server is to accept on."""
 
@@ -1039,6 +1082,8 @@ class _Hooks(Protocol):
     def on_broken(self) -> Callable[[Request, BaseException], object]: ...
     @property
     def on_drained(self) -> Callable[[], object]: ...
+    @property
+    def on_worn(self) -> Callable[[], object]: ...
 
 class _Settings(Protocol):
     @property
@@ -1055,6 +1100,10 @@ class _Settings(Protocol):
     def limits(self) -> LimitsConfig | None: ...
     @property
     def timeouts(self) -> TimeoutConfig | None: ...
+    @property
+    def seat(self) -> Seat: ...
+    @property
+    def wears_after(self) -> int: ...
     @property
     def set_current(self) -> Callable[[Request], object] | None: ...
 

@@ -40,7 +40,8 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
 
     Errors: StartError.
     """
-    serving = Serving(app, debug=options.debug, logs=options.logs)
+    place = None if control is None else control.place()
+    serving = Serving(app, debug=options.debug, logs=options.logs, place=place)
     try:
         listener = Listener.bind(options.host, options.port) if control is None else None
     except BindError as error:

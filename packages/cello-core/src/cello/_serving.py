@@ -14,6 +14,7 @@ from cello._ending import end
 from cello._failure import answerer, break_logger
 from cello._kernel import Request, RouteError, Server
 from cello._lifecycle import Life
+from cello._place import Place
 from cello._plan import refused
 from cello._slow import SlowSteps
 from cello._threads import Threads
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from cello._config import LimitsConfig, TimeoutConfig
-    from cello._kernel import Listener, Response, TrustedProxies
+    from cello._kernel import Listener, Response, Seat, TrustedProxies
     from cello.app import App
 
     type Note = Callable[[Request, Exception], object]
@@ -40,6 +41,7 @@ class Hooks(NamedTuple):
     on_slow: Callable[[int, float], object]
     on_broken: Callable[[Request, BaseException], object]
     on_drained: Callable[[], object]
+    on_worn: Callable[[], object]
 
 
 class Settings(NamedTuple):
@@ -54,6 +56,9 @@ class Settings(NamedTuple):
     fallbacks: int
     limits: LimitsConfig | None
     timeouts: TimeoutConfig | None
+    #: Where it is counted what the server does, and after how many answers it is told; 0 for never.
+    seat: Seat
+    wears_after: int
     #: `ContextVar.set` of the current request, where anybody asks for that.
     set_current: Callable[[Request], object] | None
 
@@ -62,13 +67,16 @@ class Serving:
     """An application that is served once, on one loop.
 
     It is composed when this is made, which needs no loop; `note` is told of what handlers raised that nobody answers
-    for, and of what broke a streamed body off.
+    for, and of what broke a streamed body off. Without a `place` it counts for itself.
 
     Errors: StartError.
     """
 
-    def __init__(self, app: App, *, debug: bool, logs: bool, note: Note | None = None) -> None:
+    def __init__(
+        self, app: App, *, debug: bool, logs: bool, note: Note | None = None, place: Place | None = None
+    ) -> None:
         self._app = app
+        self._place = place or Place.own()
         self._debug = debug
         self._logs = logs
         self._note = note
@@ -79,6 +87,7 @@ class Serving:
         self._log_break = break_logger(self._is_over.is_set)
         for mounted in app._applications():
             mounted._background_tasks = app.background_tasks
+            mounted._arena = self._place.arena
         self._plans, self._fallbacks = compose(app, self._threads, self._answer)
         self._life = Life(app)
         self._server: Server | None = None
@@ -105,6 +114,7 @@ class Serving:
                     SlowSteps(self._plans).note,
                     self._log_break if self._note is None else self._log_break_and_note,
                     self._drained.set,
+                    self._place.on_worn,
                 ),
                 settings=Settings(
                     access_log=self._logs,
@@ -114,6 +124,8 @@ class Serving:
                     fallbacks=self._fallbacks,
                     limits=app._limits,
                     timeouts=app._timeouts,
+                    seat=self._place.seat,
+                    wears_after=self._place.wears_after,
                     set_current=_set_current(),
                 ),
             )
@@ -158,6 +170,7 @@ class Serving:
         """Ends the threads. Whoever is cancelled from here on is cancelled by the end of the server."""
         self.withdraw()
         self._threads.close()
+        self._place.seat.leave()
         self._is_over.set()
 
     async def cancel(self, timeout_s: float) -> None:

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cello import _supervisor_sockets as sockets
+from cello._kernel import Arena
 from cello._launch import EXIT_INTERRUPTED, EXIT_START
 from cello._port import taken, url
 from cello._supervisor_cluster import Cluster
-from cello._supervisor_worker import Worker
+from cello._supervisor_worker import Handed, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
     from typing import Literal
 
@@ -46,7 +47,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal
 def main() -> None:
     """Supervises as the words of the command line say, which `cello._launch` wrote."""
     terms: dict[str, Any] = json.loads(sys.argv[1])
-    supervisor = _supervisor(terms)
+    try:
+        arena = Arena.create()
+    except OSError as error:
+        tell(f"the memory that workers share is not to be had: {error}")
+        sys.exit(EXIT_START)
+    supervisor = _supervisor(terms, arena)
     try:
         supervisor.open(terms["host"], terms["port"], terms["workers"])
         code = supervisor.run()
@@ -58,12 +64,12 @@ def main() -> None:
     sys.exit(code)
 
 
-def _supervisor(terms: dict[str, Any]) -> Supervisor:
+def _supervisor(terms: dict[str, Any], arena: Arena) -> Supervisor:
     if terms["reload"] is None:
-        return Supervisor(terms["command"], Cluster.of(terms))
+        return Supervisor(terms["command"], Cluster.of(terms), arena)
     from cello._supervisor_reload import Reloading
 
-    return Reloading(terms["command"], Cluster.of(terms), terms["reload"])
+    return Reloading(terms["command"], Cluster.of(terms), arena, terms["reload"])
 
 
 def tell(words: str) -> None:
@@ -107,9 +113,11 @@ class Slot:
 class Supervisor:
     """Workers that all run one command."""
 
-    def __init__(self, command: Sequence[str], cluster: Cluster) -> None:
+    def __init__(self, command: Sequence[str], cluster: Cluster, arena: Arena) -> None:
         self.command = command
         self.cluster = cluster
+        #: What the workers share: each is handed it.
+        self.arena = arena
         self.slots: list[Slot] = []
         #: All processes there are, those that are leaving among them.
         self.workers: list[Worker] = []
@@ -169,7 +177,13 @@ class Supervisor:
 
     def start(self, slot: Slot) -> Worker:
         """Starts a process for a slot."""
-        return self.follow(Worker(self.command, slot.number))
+        return self.follow(self.worker(slot))
+
+    def worker(self, slot: Slot, prepare: Callable[[], None] | None = None, *, has_terminal: bool = False) -> Worker:
+        """A new process for a slot."""
+        seat = min({*range(len(self.workers) + 1)} - {worker.seat for worker in self.workers})
+        handed = Handed(self.arena.fileno(), slot.number, seat)
+        return Worker(self.command, handed, prepare, has_terminal=has_terminal)
 
     def follow(self, worker: Worker) -> Worker:
         """Puts a worker that has just been started where it is to run, and listens to it from now on."""

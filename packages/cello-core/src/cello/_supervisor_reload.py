@@ -23,14 +23,15 @@ from cello import _supervisor_sockets as sockets
 from cello._launch import EXIT_START
 from cello._port import taken
 from cello._supervisor import Slot, Supervisor, tell
-from cello._supervisor_worker import Worker
 from cello._watch import Watch
 from cello._watch_notice import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cello._kernel import Arena
     from cello._supervisor_cluster import Cluster
+    from cello._supervisor_worker import Worker
 
 __all__ = ["Reloading"]
 
@@ -55,8 +56,8 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 class Reloading(Supervisor):
     """Workers that are replaced, all at once, when a file is saved."""
 
-    def __init__(self, command: Sequence[str], cluster: Cluster, terms: Mapping[str, Any]) -> None:
-        super().__init__(command, replace(cluster, max_restarts=None))  # the next save may mend it
+    def __init__(self, command: Sequence[str], cluster: Cluster, arena: Arena, terms: Mapping[str, Any]) -> None:
+        super().__init__(command, replace(cluster, max_restarts=None), arena)  # the next save may mend it
         self.watch = Watch(terms["folder"], terms["include"], terms["exclude"])
         self.notice = self.listen()
         #: Whether the system has told of a change since the last look, and whether it has of all so far.
@@ -150,7 +151,7 @@ class Reloading(Supervisor):
         """Starts a process for a slot; the only one has the terminal."""
         is_alone = sum(one.is_wanted for one in self.slots) == 1
         prepare = partial(_bind, os.getpid(), self.prctl)
-        return self.follow(Worker(self.command, slot.number, prepare, self.terminal is not None and is_alone))
+        return self.follow(self.worker(slot, prepare, has_terminal=self.terminal is not None and is_alone))
 
     def reload(self, names: Mapping[str, None]) -> None:
         """Ends all workers there are; new ones start when they are gone."""

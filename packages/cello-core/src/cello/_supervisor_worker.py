@@ -9,13 +9,21 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Literal
 
-__all__ = ["Worker"]
+__all__ = ["Handed", "Worker"]
+
+
+class Handed(NamedTuple):
+    """What a worker's place among the others is: the descriptor of what they share, its slot, and a seat of its own."""
+
+    arena: int
+    slot: int
+    seat: int
 
 
 class Worker:
@@ -31,8 +39,9 @@ class Worker:
     def __init__(
         self,
         command: Sequence[str],
-        slot: int,
+        handed: Handed,
         prepare: Callable[[], None] | None = None,
+        *,
         has_terminal: bool = False,
     ) -> None:
         self.channel, theirs = socket.socketpair()
@@ -40,14 +49,15 @@ class Worker:
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
-                env={**os.environ, "CELLO_WORKER": str(theirs.fileno())},
+                env={**os.environ, "CELLO_WORKER": str(theirs.fileno()), "CELLO_PLACE": ",".join(map(str, handed))},
                 stdin=None if has_terminal else subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), handed.arena],
                 # Ctrl-C in a terminal is for the supervisor alone, which tells the workers.
                 process_group=None if has_terminal else 0,
                 preexec_fn=prepare,
             )
-        self.slot = slot
+        self.slot = handed.slot
+        self.seat = handed.seat
         self.ready_s: float | None = None
         #: Whether it is on its way out, told or by itself.
         self.is_leaving = False

@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any, cast
 
 from cello._kernel import Listener
+from cello._place import Place
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,15 +26,16 @@ __all__ = ["Control"]
 class Control:
     """The channel to the supervisor that started this process."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, place: str) -> None:
         self._channel = channel
+        self._place = place
         self._received = b""
         self._listeners: list[int] = []
 
     @classmethod
     def inherited(cls) -> Control | None:
         """The channel that the environment names, once; None in a process that is no worker."""
-        number = os.environ.pop("CELLO_WORKER", None)
+        number, place = os.environ.pop("CELLO_WORKER", None), os.environ.pop("CELLO_PLACE", "")
         if number is None:
             return None
         try:
@@ -45,7 +47,18 @@ class Control:
             return None
         channel.set_inheritable(False)
         channel.setblocking(False)
-        return cls(channel)
+        return cls(channel, place)
+
+    def place(self) -> Place:
+        """The place that the supervisor has given this process; asked once.
+
+        Errors: StartError.
+        """
+        descriptor, slot, seat = map(int, self._place.split(","))
+        try:
+            return Place.handed(descriptor, slot, seat, shows_progress=False)
+        finally:
+            os.close(descriptor)
 
     def obey(self, loop: asyncio.AbstractEventLoop, server: Server, stop: Callable[[Order], None]) -> None:
         """Follows the supervisor's orders from now on, and stops without one when it is gone."""

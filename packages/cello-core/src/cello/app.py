@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from cello._asgi import Asgi
     from cello._config import ClusterConfig, LimitsConfig, ThreadPoolConfig, TimeoutConfig
     from cello._counts import BackgroundCounts
+    from cello._kernel import Arena
     from cello._mounted_asgi import Mounted
     from cello._providers import Providers
     from cello._route import Route
     from cello._types import ASGIApp, Lifespan, ListenerDecorator
+    from cello.workers import WorkerCounts
 
 __all__ = ["App"]
 
@@ -62,6 +64,8 @@ class App(Scope):
         self._cluster: ClusterConfig | None = None
         self._body_limit: int | None = None
         self._background_tasks: BackgroundCounts | None = None
+        #: What the workers share; of the last server of this process.
+        self._arena: Arena | None = None
         self._asgi: Asgi | None = None
         self._is_ready = False
         if lifespan is not None:
@@ -109,6 +113,16 @@ class App(Scope):
         if self._background_tasks is None:
             self._background_tasks = BackgroundCounts()
         return self._background_tasks
+
+    def workers(self) -> list[WorkerCounts]:
+        """What each worker of the server has done, asked in any of them; nothing before the first start.
+
+        Shape: one for each slot, in the order of their numbers; a handler may return it. What a worker has counted
+        outlives it.
+        """
+        from cello.workers import counts
+
+        return [] if self._arena is None else counts(self._arena)
 
     def mount(self, path: str, app: App | ASGIApp, *, body_limit: int | None = None) -> Self:
         """Adds another application under a path: an App, with all that stands around its routes, or one of ASGI 3.
