@@ -40,6 +40,7 @@ def public_modules() -> list[ModuleType]:
         "cello.routing",
         "cello.testing",
         "cello.validation",
+        "cello.workers",
     ]
     return [cello, *(importlib.import_module(name) for name in names)]
 
@@ -69,7 +70,7 @@ def test_what_a_module_lists_as_public_is_there(name: str) -> None:
 
 
 def test_what_public_modules_list_is_sorted() -> None:
-    assert len(public_modules()) == 13
+    assert len(public_modules()) == 14
     for module in public_modules():
         assert module.__all__ == sorted(module.__all__)
 

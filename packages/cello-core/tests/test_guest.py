@@ -11,6 +11,7 @@ import uvloop
 from cello import App, Request
 from cello._compose import compose
 from cello._kernel import Server
+from cello._place import Place
 from cello._serving import Hooks, Settings
 from cello._threads import Threads
 from cello.loop import EventLoop
@@ -49,8 +50,8 @@ async def served(app: App) -> AsyncGenerator[Server]:
     server = Server(
         asyncio.get_running_loop(),
         routes=plans,
-        hooks=Hooks(told, end, told, told, drained.set),  # type: ignore[arg-type]  # pyright: ignore
-        settings=Settings(False, None, "problem", False, fallbacks, None, None, None),
+        hooks=Hooks(told, end, told, told, drained.set, told),  # type: ignore[arg-type]  # pyright: ignore
+        settings=Settings(False, None, "problem", False, fallbacks, None, None, Place.own().seat, 0, None),
     )
     server.start()
     yield server

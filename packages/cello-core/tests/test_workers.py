@@ -2,83 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import os
 import pty
 import re
 import signal
 import sys
 import textwrap
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import PATIENCE_S, Server, Stopped, run_source, run_to_its_end
-from supervised import BREAKABLE, PIDS, answering, children_of, exists, next_error, wait_until, workers_of
+from serving import Server, Stopped, run_source, run_to_its_end
+from supervised import (
+    BREAKABLE,
+    PIDS,
+    answering,
+    children_of,
+    exists,
+    failures_of,
+    load,
+    next_error,
+    wait_until,
+    workers_of,
+)
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Generator
     from pathlib import Path
 
     from serving import Launch, Serve
-
-
-class Client:
-    """Asks for as long as it is let."""
-
-    def __init__(self, server: Server, *, keeps_alive: bool) -> None:
-        self.server = server
-        self.keeps_alive = keeps_alive
-        self.pids: list[int] = []
-        self.failures: list[str] = []
-        self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def run(self) -> None:
-        """Asks; on one connection, or on one for each request."""
-        connection = self.connect()
-        while not self.is_over.is_set():
-            try:
-                connection.request("GET", "/", headers={} if self.keeps_alive else {"Connection": "close"})
-                response = connection.getresponse()
-                body = response.read()
-                assert response.status == 200, response.status
-                self.pids.append(int(body))
-            except (OSError, http.client.HTTPException, AssertionError) as error:
-                self.failures.append(repr(error))
-                connection.close()
-                connection = self.connect()
-        connection.close()
-
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection, which opens itself again where the server closed it after an answer."""
-        return http.client.HTTPConnection(self.server.host, self.server.port, timeout=PATIENCE_S)
-
-    def finish(self) -> None:
-        """Asks no more."""
-        self.is_over.set()
-        self.thread.join(PATIENCE_S)
-        assert not self.thread.is_alive()
-
-
-@contextlib.contextmanager
-def load(server: Server) -> Generator[list[Client]]:
-    """Clients of both kinds, each of which has been answered."""
-    clients = [Client(server, keeps_alive=keeps_alive) for keeps_alive in (True, True, False, False)]
-    try:
-        wait_until(lambda: all(client.pids for client in clients))
-        yield clients
-    finally:
-        for client in clients:
-            client.finish()
-
-
-def failures_of(clients: list[Client]) -> list[str]:
-    """What failed of all requests."""
-    return [failure for client in clients for failure in client.failures]
 
 
 # --- start and stop

@@ -140,7 +140,6 @@ impl Seat {
     /// Its process serves no more.
     pub fn leave(&self, process: u32) {
         self.word(HOLDER).replace(self.holder(process), 0);
-        self.rest();
     }
 
     /// Counts an answer.

@@ -44,6 +44,7 @@ from cello.app import App
 __all__ = [
     "BUILD_PROFILE",
     "Acceptor",
+    "Arena",
     "BindError",
     "ClientExchange",
     "Connection",
@@ -58,6 +59,7 @@ __all__ = [
     "ResponseHeaders",
     "RouteError",
     "Routing",
+    "Seat",
     "Server",
     "ServerStopping",
     "StreamTransport",

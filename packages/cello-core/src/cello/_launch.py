@@ -75,7 +75,7 @@ def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any
     control = _control()
     try:
         options = _options.resolve(command_line, arguments, os.environ, said(app._cluster))
-        if (options.workers > 1 or options.reload) and control is None:
+        if options.is_supervised and control is None:
             supervise(options, is_script=is_script)
     except OptionError as error:
         if str(error).startswith("run("):
@@ -158,6 +158,7 @@ def supervise(options: Options, *, is_script: bool = False, is_known: bool = Tru
         "host": options.host if is_known else None,
         "port": options.port,
         "workers": options.workers,
+        "limits": [options.max_rss, options.worker_timeout],
         "reload": None,
     }
     names = ("cpu_affinity", "shutdown_timeout", "shutdown_delay", "max_restarts")

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cello import _quantities
 from cello._cluster import default_workers
 from cello._config import MOST_SHUTDOWN_TIMEOUT_S, MOST_WORKERS, SHUTDOWN_TIMEOUT_S
 from cello.errors import OptionError
@@ -25,8 +26,8 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 class Options:
     """How an application is served.
 
-    Units: `port` 0 takes any that is free; `shutdown_timeout` and `shutdown_delay` in seconds; `max_restarts` None for
-    no limit.
+    Units: `port` 0 takes any that is free; `shutdown_timeout`, `shutdown_delay` and `worker_timeout` in seconds;
+    `max_rss` in bytes; `max_restarts` None for no limit, `max_requests`, `max_rss` and `worker_timeout` 0.
     """
 
     host: str
@@ -39,9 +40,18 @@ class Options:
     shutdown_timeout: float = SHUTDOWN_TIMEOUT_S
     shutdown_delay: float = 0.0
     max_restarts: int | None = None
+    max_requests: int = 0
+    max_requests_jitter: int = 0
+    max_rss: int = 0
+    worker_timeout: float = 0
     reload: bool = False
     reload_include: tuple[str, ...] = ()
     reload_exclude: tuple[str, ...] = ()
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether it takes a supervisor: for several workers, or to replace one."""
+        return self.workers > 1 or self.reload or bool(self.max_requests or self.max_rss or self.worker_timeout)
 
 
 def resolve(
@@ -72,6 +82,8 @@ def resolve(
     port = choose("port", _port, "CELLO_PORT", "PORT")
     debug = env == "development" if debug is None else debug
     shutdown_timeout = choose("shutdown_timeout", _seconds, "CELLO_SHUTDOWN_TIMEOUT")
+    max_requests = choose("max_requests", _quantities.count, "CELLO_MAX_REQUESTS")
+    jitter = choose("max_requests_jitter", _quantities.count, "CELLO_MAX_REQUESTS_JITTER")
     is_reloading = choose("reload", _flag, "CELLO_RELOAD") or False
     if is_reloading and env == "production":
         raise OptionError("reload is for development, and env is production: leave one of them out")
@@ -87,6 +99,10 @@ def resolve(
         shutdown_timeout=SHUTDOWN_TIMEOUT_S if shutdown_timeout is None else shutdown_timeout,
         shutdown_delay=choose("shutdown_delay", _seconds, "CELLO_SHUTDOWN_DELAY") or 0.0,
         max_restarts=said.get("max_restarts"),
+        max_requests=max_requests or 0,
+        max_requests_jitter=(max_requests or 0) // 10 if jitter is None else jitter,
+        max_rss=choose("max_rss", _quantities.memory, "CELLO_MAX_RSS") or 0,
+        worker_timeout=choose("worker_timeout", _quantities.seconds, "CELLO_WORKER_TIMEOUT") or 0,
         reload=is_reloading,
         reload_include=choose("reload_include", _patterns, "CELLO_RELOAD_INCLUDE") or (),
         reload_exclude=choose("reload_exclude", _patterns, "CELLO_RELOAD_EXCLUDE") or (),
@@ -107,6 +123,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shutdown-timeout", help="seconds that requests may go on after the stop (30)")
     parser.add_argument("--shutdown-delay", help="seconds to serve on after SIGTERM, not ready any more (0)")
+    parser.add_argument("--max-requests", help="replace a worker that has answered so many (never)")
+    parser.add_argument("--max-requests-jitter", help="so many more or less, by chance (a tenth of --max-requests)")
+    parser.add_argument("--max-rss", help="replace a worker that has more memory, such as 512M (never)")
+    parser.add_argument(
+        "--worker-timeout", help="end and replace a worker that makes no progress for so long, in s (never)"
+    )
     parser.add_argument("--reload", action="store_true", default=None, help="start anew when a file is saved (off)")
     parser.add_argument(
         "--reload-include", action="append", metavar="GLOB", help="files that are watched as well; may be repeated"

@@ -40,7 +40,7 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
 
     Errors: StartError.
     """
-    place = None if control is None else control.place()
+    place = None if control is None else control.place(options)
     serving = Serving(app, debug=options.debug, logs=options.logs, place=place)
     try:
         listener = Listener.bind(options.host, options.port) if control is None else None

@@ -23,6 +23,7 @@ from cello._kernel import Arena
 from cello._launch import EXIT_INTERRUPTED, EXIT_START
 from cello._port import taken, url
 from cello._supervisor_cluster import Cluster
+from cello._supervisor_limits import Limits
 from cello._supervisor_worker import Handed, Worker
 
 if TYPE_CHECKING:
@@ -65,11 +66,12 @@ def main() -> None:
 
 
 def _supervisor(terms: dict[str, Any], arena: Arena) -> Supervisor:
+    limits = Limits(arena, tell, *terms["limits"])
     if terms["reload"] is None:
-        return Supervisor(terms["command"], Cluster.of(terms), arena)
+        return Supervisor(terms["command"], Cluster.of(terms), arena, limits)
     from cello._supervisor_reload import Reloading
 
-    return Reloading(terms["command"], Cluster.of(terms), arena, terms["reload"])
+    return Reloading(terms["command"], Cluster.of(terms), arena, limits, terms["reload"])
 
 
 def tell(words: str) -> None:
@@ -107,17 +109,20 @@ class Slot:
     #: Whoever accepts on the socket.
     holder: Worker | None = None
     failures: int = 0
+    #: A worker that has been used up is not replaced before: a successor did not start.
+    renews_s: float = 0.0
     starts_s: float | None = None
 
 
 class Supervisor:
     """Workers that all run one command."""
 
-    def __init__(self, command: Sequence[str], cluster: Cluster, arena: Arena) -> None:
+    def __init__(self, command: Sequence[str], cluster: Cluster, arena: Arena, limits: Limits) -> None:
         self.command = command
         self.cluster = cluster
         #: What the workers share: each is handed it.
         self.arena = arena
+        self.limits = limits
         self.slots: list[Slot] = []
         #: All processes there are, those that are leaving among them.
         self.workers: list[Worker] = []
@@ -204,6 +209,8 @@ class Supervisor:
                 # It was asked to by somebody else, and may take its time.
                 worker.is_leaving = True
                 self.replace(worker, "was told to stop")
+            elif word == "worn":
+                self.renew(worker, f"has answered {worker.answered} requests")
         # Its end makes the channel readable for ever: that it ended is known by the signal.
         if worker.process.poll() is not None or worker.is_deaf:
             self.forget_channel(worker)
@@ -216,6 +223,7 @@ class Supervisor:
     def welcome(self, worker: Worker) -> None:
         """A worker has started."""
         slot = self.slots[worker.slot]
+        self.limits.welcome(worker)
         if self.is_stopping or worker.is_leaving:
             worker.stop()
         elif slot.successor is worker:
@@ -292,6 +300,7 @@ class Supervisor:
             self.tell_failure(worker)
             tell(f"the successor {worker.pid} {worker.cause()} before it had started: the workers stay as they are")
             slot.successor = None
+            slot.renews_s = time.monotonic() + MOST_BACK_OFF_S
             self.roll.clear()
         else:
             self.tell_failure(worker)
@@ -333,6 +342,15 @@ class Supervisor:
             tell("the places of all workers are given up: the server ends")
             self.stop(EXIT_GIVEN_UP)
 
+    def renew(self, worker: Worker, cause: str) -> None:
+        """Has a successor take the place of a worker that is used up, as a roll does."""
+        slot = self.slots[worker.slot]
+        is_awaited = slot.successor is not None or slot in self.roll or time.monotonic() < slot.renews_s
+        if slot.worker is worker and worker.serves and not (self.is_stopping or is_awaited):
+            tell(f"worker {worker.pid} {cause}, and is replaced")
+            self.roll.append(slot)
+            self.next_of_roll()
+
     def tell_failure(self, worker: Worker) -> None:
         """Says what a worker said of its end: what all of them say, once."""
         failure = worker.failure
@@ -345,7 +363,7 @@ class Supervisor:
     def pause_s(self) -> float | None:
         """How long there is nothing to do."""
         times = [slot.starts_s for slot in self.slots if slot.starts_s is not None]
-        times += [] if self.kills_s is None else [self.kills_s]
+        times += [one for one in (self.kills_s, self.limits.looks_s) if one is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def come_to_time(self) -> None:
@@ -356,6 +374,7 @@ class Supervisor:
                 slot.starts_s = None
                 slot.worker = self.start(slot)
                 tell(f"worker {slot.worker.pid} starts")
+        self.limits.look(self.workers, self.renew)
         if self.kills_s is not None and self.kills_s <= now_s:
             self.kills_s = None
             for worker in self.workers:

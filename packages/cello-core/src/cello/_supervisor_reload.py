@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from cello._kernel import Arena
     from cello._supervisor_cluster import Cluster
+    from cello._supervisor_limits import Limits
     from cello._supervisor_worker import Worker
 
 __all__ = ["Reloading"]
@@ -56,8 +57,10 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 class Reloading(Supervisor):
     """Workers that are replaced, all at once, when a file is saved."""
 
-    def __init__(self, command: Sequence[str], cluster: Cluster, arena: Arena, terms: Mapping[str, Any]) -> None:
-        super().__init__(command, replace(cluster, max_restarts=None), arena)  # the next save may mend it
+    def __init__(
+        self, command: Sequence[str], cluster: Cluster, arena: Arena, limits: Limits, terms: Mapping[str, Any]
+    ) -> None:
+        super().__init__(command, replace(cluster, max_restarts=None), arena, limits)  # the next save may mend it
         self.watch = Watch(terms["folder"], terms["include"], terms["exclude"])
         self.notice = self.listen()
         #: Whether the system has told of a change since the last look, and whether it has of all so far.

@@ -30,8 +30,8 @@ class Worker:
     """A process that serves, and that says when it does.
 
     The channel carries words, one a line: from here `take N` (with the listening socket of slot N), `leave N`,
-    `retire`, `drain` and `stop`; from there `ready`, `leaving`, `failed "WORDS"` and `about {"NAME": VALUE}`. Its end
-    is that of the other side.
+    `retire`, `drain` and `stop`; from there `ready`, `leaving`, `worn N` (after N answers), `failed "WORDS"` and
+    `about {"NAME": VALUE}`. Its end is that of the other side.
 
     Shape: `prepare` is called in the new process, before it runs the command.
     """
@@ -61,6 +61,8 @@ class Worker:
         self.ready_s: float | None = None
         #: Whether it is on its way out, told or by itself.
         self.is_leaving = False
+        #: After how many answers it said that it wants to be replaced.
+        self.answered = 0
         #: What it said of why it could not go on.
         self.failure: str | None = None
         #: What it said about itself (`cello._reload.about`).
@@ -68,6 +70,7 @@ class Worker:
         #: Whether the other end of the channel is closed.
         self.is_deaf = False
         self._received = b""
+        self._blame: str | None = None
 
     @property
     def pid(self) -> int:
@@ -101,6 +104,8 @@ class Worker:
             if word == "about":
                 self.about = json.loads(rest)
                 continue
+            if word == "worn":
+                self.answered = int(rest)
             if word == "ready":
                 self.ready_s = time.monotonic()
             yield word
@@ -125,8 +130,15 @@ class Worker:
         """Ends it whatever it does."""
         self.process.kill()
 
+    def abort(self, blame: str) -> None:
+        """Has it tell what all its threads do, and end."""
+        self._blame = blame
+        self.process.send_signal(signal.SIGABRT)
+
     def cause(self) -> str:
         """Why it ended, once it has."""
+        if self._blame is not None:
+            return self._blame
         code = self.process.returncode
         if code >= 0:
             return f"ended with exit code {code}"

@@ -18,9 +18,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cello._kernel import Server
+    from cello._options import Options
     from cello._stopping import Order
 
-__all__ = ["Control"]
+__all__ = ["Control", "lifespan"]
+
+
+def lifespan(options: Options) -> int:
+    """After how many answers this process is to be replaced; 0 for never."""
+    if not options.max_requests:
+        return 0
+    from random import randint
+
+    jitter = options.max_requests_jitter
+    return max(1, options.max_requests + randint(-jitter, jitter))
+
+
+def _dump_when_aborted() -> None:
+    """Has SIGABRT write what all threads do to standard error, whatever they do and whoever has the interpreter."""
+    import faulthandler
+
+    if not faulthandler.is_enabled():
+        faulthandler.enable(2)
 
 
 class Control:
@@ -49,16 +68,21 @@ class Control:
         channel.setblocking(False)
         return cls(channel, place)
 
-    def place(self) -> Place:
+    def place(self, options: Options) -> Place:
         """The place that the supervisor has given this process; asked once.
 
         Errors: StartError.
         """
         descriptor, slot, seat = map(int, self._place.split(","))
         try:
-            return Place.handed(descriptor, slot, seat, shows_progress=False)
+            place = Place.handed(descriptor, slot, seat, shows_progress=options.worker_timeout > 0)
         finally:
             os.close(descriptor)
+        place.wears_after = lifespan(options)
+        place.on_worn = lambda: self.say(f"worn {place.wears_after}")
+        if options.worker_timeout:
+            _dump_when_aborted()
+        return place
 
     def obey(self, loop: asyncio.AbstractEventLoop, server: Server, stop: Callable[[Order], None]) -> None:
         """Follows the supervisor's orders from now on, and stops without one when it is gone."""

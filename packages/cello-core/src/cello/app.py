@@ -279,6 +279,10 @@ class App(Scope):
         cpu_affinity: bool | None = None,
         shutdown_timeout: float | None = None,
         shutdown_delay: float | None = None,
+        max_requests: int | None = None,
+        max_requests_jitter: int | None = None,
+        max_rss: int | str | None = None,
+        worker_timeout: float | None = None,
         reload: bool | None = None,
         reload_include: Sequence[str] | None = None,
         reload_exclude: Sequence[str] | None = None,
@@ -286,18 +290,20 @@ class App(Scope):
     ) -> None:
         """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
-        The command line (`--host --port --env --debug --workers --cpu-affinity --shutdown-timeout --shutdown-delay
-        --no-logs`) goes before the arguments, they before the environment (`CELLO_HOST`, `CELLO_PORT` or `PORT`,
-        `CELLO_ENV`, `CELLO_DEBUG`, `CELLO_WORKERS`, `CELLO_CPU_AFFINITY`, `CELLO_SHUTDOWN_TIMEOUT`,
-        `CELLO_SHUTDOWN_DELAY`, `CELLO_LOGS`), that before `enable_cluster()`, and that before the defaults: 127.0.0.1,
-        8000, development, 30 seconds to stop and no delay before. In development `debug` and `logs` are on and there is
-        one worker; in production they are off, and there are as many workers as CPUs. With more workers than one this
+        The command line (`--port` and its like) goes before the arguments, they before the environment (`CELLO_PORT`
+        and its like, and `PORT`), that before `enable_cluster()`, and that before the defaults: 127.0.0.1, 8000,
+        development, 30 seconds to stop and no delay before. In development `debug` and `logs` are on and there is one
+        worker; in production they are off, and there are as many workers as CPUs. With more workers than one this
         process becomes their supervisor, and this does not return: each worker runs the command line again, and serves
         where it calls this.
 
-        With `reload` (`--reload`, `CELLO_RELOAD`) it is so with one worker, too, and workers are replaced when a file
-        is saved: code, templates, and what the globs of `reload_include` match (`CELLO_RELOAD_INCLUDE`), not what those
-        of `reload_exclude` do (`CELLO_RELOAD_EXCLUDE`).
+        A worker is replaced, without a loss, after `max_requests` answers, by chance up to `max_requests_jitter` more
+        or less (a tenth), and with more memory than `max_rss`, in bytes or as "512M". One that makes no progress for
+        `worker_timeout` seconds tells what it does, and is ended. Each is off unless it is given, and has one worker
+        supervised, too.
+
+        With `reload` workers are replaced when a file is saved: code, templates, and what the globs of `reload_include`
+        match, not what those of `reload_exclude` do.
 
         Units: `shutdown_timeout` in seconds, and `shutdown_delay`, for which it serves on after SIGTERM, not ready any
         more.
@@ -308,6 +314,8 @@ class App(Scope):
         arguments: dict[str, Any] = {"host": host, "port": port, "env": env, "debug": debug, "workers": workers}
         arguments |= {"cpu_affinity": cpu_affinity, "shutdown_timeout": shutdown_timeout}
         arguments |= {"shutdown_delay": shutdown_delay, "logs": logs}
+        arguments |= {"max_requests": max_requests, "max_requests_jitter": max_requests_jitter}
+        arguments |= {"max_rss": max_rss, "worker_timeout": worker_timeout}
         arguments |= {"reload": reload, "reload_include": reload_include, "reload_exclude": reload_exclude}
         _launch.run(self, arguments)
 
