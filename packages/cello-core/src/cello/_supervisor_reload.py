@@ -28,6 +28,7 @@ from cello._watch_notice import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Literal
 
     from cello._kernel import Arena
     from cello._supervisor_cluster import Cluster
@@ -257,8 +258,8 @@ class Reloading(Supervisor):
         if self.terminal is None:
             super().remove()
 
-    def stop(self, exit_code: int) -> None:
-        """Has all workers end within a moment, and then the supervisor."""
+    def stop(self, exit_code: int, order: Literal["stop", "drain"] = "stop") -> None:  # noqa: ARG002
+        """Has all workers end within a moment, whatever the order, and then the supervisor."""
         if not self.is_stopping:
             super().stop(exit_code)
             self.kills_s, self.looks_s, self.ends_s = None, inf, time.monotonic() + MOMENT_S
