@@ -11,7 +11,7 @@ from browser import Browser
 from serving import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from serving import Launch, Serve
 
@@ -67,8 +67,8 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     """Starts commands that serve, in processes of their own."""
     servers: list[Server] = []
 
-    def start(*command: str, environment: Mapping[str, str] | None = None) -> Server:
-        servers.append(Server.run(list(command), tmp_path, environment=environment))
+    def start(*command: str, environment: Mapping[str, str] | None = None, descriptors: Sequence[int] = ()) -> Server:
+        servers.append(Server.run(list(command), tmp_path, environment=environment, descriptors=descriptors))
         return servers[-1]
 
     yield start

@@ -65,7 +65,27 @@ class Serve(Protocol):
 class Launch(Protocol):
     """Starts a command that serves, in the test's folder; what is still running at the end of the test is ended."""
 
-    def __call__(self, *command: str, environment: Mapping[str, str] | None = None) -> Server: ...
+    def __call__(
+        self, *command: str, environment: Mapping[str, str] | None = None, descriptors: Sequence[int] = ()
+    ) -> Server: ...
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """A connection to a Unix socket; a path that begins with `@` is a name without a file."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self.path = path
+
+    def connect(self) -> None:
+        """Opens it."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(f"\0{self.path[1:]}" if self.path.startswith("@") else self.path)
+        except OSError:
+            self.close()
+            raise
 
 
 @dataclass
@@ -74,7 +94,10 @@ class Server:
 
     process: subprocess.Popen[str]
     host: str = "127.0.0.1"
+    #: 0 where it listens on none.
     port: int = 0
+    #: Of a Unix socket that it listens on.
+    path: str = ""
     banner: list[str] = field(default_factory=list[str])
 
     @classmethod
@@ -96,8 +119,15 @@ class Server:
         return cls.run(command, folder, environment=environment)
 
     @classmethod
-    def run(cls, command: list[str], folder: Path, *, environment: Mapping[str, str] | None = None) -> Server:
-        """Runs a command that serves, and waits until it says where."""
+    def run(
+        cls,
+        command: list[str],
+        folder: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> Server:
+        """Runs a command that serves, with descriptors of the test's, and waits until it says where."""
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -106,14 +136,17 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=descriptors,
         )
         server = cls(process)
         assert process.stdout is not None
         for line in process.stdout:
             server.banner.append(line)
-            if "running at http://" in line:
-                host, _, port = line.rpartition("http://")[2].split()[0].rpartition(":")
-                server.host, server.port = host.strip("[]"), int(port)
+            if "running at " in line:
+                if found := re.search(r"http://(\S+):(\d+)", line):
+                    server.host, server.port = found[1].strip("[]"), int(found[2])
+                if found := re.search(r"unix:([^\s,]+)", line):
+                    server.path = found[1]
                 return server
         stopped = server.wait()
         raise AssertionError(f"the server did not start: exit {stopped.exit_code}\n{stopped.stdout}{stopped.stderr}")
@@ -132,7 +165,7 @@ class Server:
         timeout_s: float = PATIENCE_S,
     ) -> Reply:
         """One request on a connection of its own."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
+        connection = self.dial(timeout_s)
         try:
             connection.request(method, path, body=body, headers=dict(headers or {}))
             response = connection.getresponse()
@@ -140,6 +173,12 @@ class Server:
             return Reply(response.status, fields, response.read())
         finally:
             connection.close()
+
+    def dial(self, timeout_s: float = PATIENCE_S) -> http.client.HTTPConnection:
+        """A connection that asks, which opens itself again where the server closed it after an answer."""
+        if self.port:
+            return http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
+        return UnixConnection(self.path, timeout_s)
 
     def get(self, path: str, timeout_s: float = PATIENCE_S) -> Reply:
         """A GET on a connection of its own."""
@@ -151,6 +190,10 @@ class Server:
 
     def connect(self, timeout_s: float = PATIENCE_S) -> socket.socket:
         """A bare connection."""
+        if not self.port:
+            dialled = UnixConnection(self.path, timeout_s)
+            dialled.connect()
+            return dialled.sock
         connection = socket.create_connection((self.host, self.port), timeout_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import re
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING
 from serving import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from serving import Server
 
@@ -21,12 +18,9 @@ __all__ = [
     "ANNOUNCED",
     "BREAKABLE",
     "PIDS",
-    "Client",
     "answering",
     "children_of",
     "exists",
-    "failures_of",
-    "load",
     "next_error",
     "wait_until",
     "workers_of",
@@ -103,59 +97,3 @@ def answering(server: Server, count: int) -> set[int]:
 
     wait_until(are_all_found)
     return found
-
-
-class Client:
-    """Asks for as long as it is let."""
-
-    def __init__(self, server: Server, *, keeps_alive: bool) -> None:
-        self.server = server
-        self.keeps_alive = keeps_alive
-        self.pids: list[int] = []
-        self.failures: list[str] = []
-        self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def run(self) -> None:
-        """Asks; on one connection, or on one for each request."""
-        connection = self.connect()
-        while not self.is_over.is_set():
-            try:
-                connection.request("GET", "/", headers={} if self.keeps_alive else {"Connection": "close"})
-                response = connection.getresponse()
-                body = response.read()
-                assert response.status == 200, response.status
-                self.pids.append(int(body))
-            except (OSError, http.client.HTTPException, AssertionError) as error:
-                self.failures.append(repr(error))
-                connection.close()
-                connection = self.connect()
-        connection.close()
-
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection, which opens itself again where the server closed it after an answer."""
-        return http.client.HTTPConnection(self.server.host, self.server.port, timeout=PATIENCE_S)
-
-    def finish(self) -> None:
-        """Asks no more."""
-        self.is_over.set()
-        self.thread.join(PATIENCE_S)
-        assert not self.thread.is_alive()
-
-
-@contextlib.contextmanager
-def load(server: Server) -> Generator[list[Client]]:
-    """Clients of both kinds, each of which has been answered."""
-    clients = [Client(server, keeps_alive=keeps_alive) for keeps_alive in (True, True, False, False)]
-    try:
-        wait_until(lambda: all(client.pids for client in clients))
-        yield clients
-    finally:
-        for client in clients:
-            client.finish()
-
-
-def failures_of(clients: list[Client]) -> list[str]:
-    """What failed of all requests."""
-    return [failure for client in clients for failure in client.failures]

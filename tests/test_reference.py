@@ -45,6 +45,7 @@ def test_the_options_that_are_told_are_read_from_the_environment_and_have_these_
     other: dict[str, tuple[str, Any]] = {
         "host": ("0.0.0.0", "0.0.0.0"),
         "port": ("9000", 9000),
+        "bind": ("unix:/run/app.sock", ("unix:/run/app.sock",)),
         "env": ("production", "production"),
         "debug": ("0", False),
         "workers": ("4", 4),
@@ -73,6 +74,8 @@ def test_the_options_that_are_told_are_read_from_the_environment_and_have_these_
             assert getattr(_options.resolve({}, {"env": "production"}, {}), name) is False
         elif default == "off":
             assert value is False
+        elif default.startswith("none"):
+            assert value == ()
         elif default.startswith("as "):
             source = code_spans(default)[0]
             for choice in (True, False):

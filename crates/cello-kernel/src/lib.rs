@@ -56,7 +56,7 @@ pub use form::{Collector, Form, FormEncoding, FormError, FormLimits, Part, PartC
 pub use guest::{Guest, GuestTask};
 pub use json::{json_specials, write_json_string};
 pub use limits::{Limits, Timeouts};
-pub use listener::{BindError, Listener};
+pub use listener::{Address, Listener};
 pub use multipart::{Boundary, Event, Parser, PartHead};
 pub use page::{PAGE_FIELDS, page};
 pub use problem::{ErrorForm, Errors, Problem, title};

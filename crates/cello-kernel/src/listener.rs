@@ -1,145 +1,151 @@
-//! The worker's listening socket.
+//! The worker's listening sockets, which somebody else has bound.
 
-use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::RawFd;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::descriptor::duplicate;
+use crate::exchange::Peer;
+use crate::stream::Stream;
 
-/// Connections that wait for `accept`; the operating system caps it (`net.core.somaxconn`).
-const BACKLOG: i32 = 4096;
-
-/// A bound socket. It queues connections from now on, and answers them once a server has it.
+/// A listening socket. It queues connections all the time, and they are answered once a server has it.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
+    socket: Bound,
+    address: Address,
 }
 
-/// Why an address could not be listened on, in words that say what to do.
+/// Where a socket listens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Address {
+    /// Host and port.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket. One that begins with `@` is a name without a file, and an empty one is none.
+    Unix(String),
+}
+
 #[derive(Debug)]
-pub struct BindError {
-    message: String,
-    source: io::Error,
+enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
+/// What is accepted on, in a runtime.
+#[derive(Debug)]
+pub(crate) enum Acceptor {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
 }
 
 impl Listener {
-    /// Binds the first address of `host` that can be bound; port 0 takes any that is free.
+    /// A socket that whoever is outside Rust listens on as well, by its number here. What is queued in it is given to
+    /// whoever accepts first.
     ///
     /// # Errors
-    /// A host that is no address of this machine, and a port that is taken or not allowed.
-    pub fn bind(host: &str, port: u16) -> Result<Self, BindError> {
-        let addresses = (host, port).to_socket_addrs().map_err(|source| BindError {
-            message: format!(
-                "the host {host:?} cannot be resolved: give an address of this machine, such as 127.0.0.1 or 0.0.0.0"
-            ),
-            source,
-        })?;
-        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            match listen(address) {
-                Ok(socket) => {
-                    let address = socket.local_addr().unwrap_or(address);
-                    return Ok(Self { socket, address });
-                }
-                Err(error) => failure = error,
-            }
-        }
-        Err(explain(host, port, failure))
+    /// The number is no descriptor of a listening socket of TCP or of a Unix socket.
+    pub fn inherited(descriptor: RawFd) -> io::Result<Self> {
+        Self::try_from(duplicate(descriptor)?)
     }
 
-    /// A socket that another process listens on as well, by its number here. What is queued in it is given to whoever
-    /// accepts first.
-    ///
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// # Errors
-    /// The number is no descriptor of a listening socket.
-    pub fn inherited(descriptor: RawFd) -> io::Result<Self> {
-        let socket = Socket::from(duplicate(descriptor)?);
-        if !socket.is_listener()? {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    /// It could not be registered with the runtime.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub(crate) fn into_acceptor(self) -> io::Result<Acceptor> {
+        Ok(match self.socket {
+            Bound::Tcp(socket) => Acceptor::Tcp(tokio::net::TcpListener::from_std(socket)?),
+            Bound::Unix(socket) => Acceptor::Unix(tokio::net::UnixListener::from_std(socket)?),
+        })
+    }
+}
+
+impl TryFrom<OwnedFd> for Listener {
+    type Error = io::Error;
+
+    fn try_from(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = Socket::from(descriptor);
+        if !socket.is_listener()? || socket.r#type()? != Type::STREAM {
+            return Err(io::ErrorKind::InvalidInput.into());
         }
         socket.set_nonblocking(true)?;
-        let socket = TcpListener::from(socket);
-        let address = socket.local_addr()?;
-        Ok(Self { socket, address })
-    }
-
-    /// Where it listens, with the port that was given where 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub(crate) fn into_socket(self) -> TcpListener {
-        self.socket
+        let (domain, address) = (socket.domain()?, socket.local_addr()?);
+        if let Some(address) = address.as_socket() {
+            return Ok(Self { socket: Bound::Tcp(socket.into()), address: Address::Tcp(address) });
+        }
+        if domain != Domain::UNIX {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(Self { socket: Bound::Unix(socket.into()), address: Address::Unix(path(&address)) })
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+impl Acceptor {
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                // Without it an answer may wait for the client's acknowledgement; a socket that refuses still works.
+                let _ = SockRef::from(&stream).set_tcp_nodelay(true);
+                Ok((Stream::Tcp(stream), Peer { address: Some(peer), ..Peer::default() }))
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                Ok((Stream::Unix(stream), Peer::default()))
+            }
+        }
+    }
 }
 
-fn explain(host: &str, port: u16, source: io::Error) -> BindError {
-    let message = match source.kind() {
-        io::ErrorKind::AddrInUse => {
-            let other = port.checked_add(1).unwrap_or(0);
-            format!("port {port} on {host} is in use: stop the program that has it, or choose another: --port {other}")
-        }
-        io::ErrorKind::PermissionDenied => {
-            format!("port {port} on {host} is not allowed: ports below 1024 belong to root, choose another with --port")
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            format!("the host {host:?} is no address of this machine: give 127.0.0.1, 0.0.0.0 or one that is")
-        }
-        _ => format!("{host}:{port} cannot be listened on: {source}"),
-    };
-    BindError { message, source }
+fn path(address: &SockAddr) -> String {
+    let name = address.as_abstract_namespace().map(|name| format!("@{}", String::from_utf8_lossy(name)));
+    let path = || Some(address.as_pathname()?.to_string_lossy().into_owned());
+    name.or_else(path).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsRawFd;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram, UnixStream};
 
     use super::*;
 
     #[test]
-    fn a_port_in_use_and_a_foreign_host_are_told_apart() {
-        let first = Listener::bind("127.0.0.1", 0).expect("a free port");
-        let port = first.address().port();
-        let taken = Listener::bind("127.0.0.1", port).expect_err("the port is taken");
-        assert!(taken.to_string().contains("is in use"), "{taken}");
-        let foreign = Listener::bind("192.0.2.1", 0).expect_err("not an address of this machine");
-        assert!(foreign.to_string().contains("no address of this machine"), "{foreign}");
-    }
-
-    #[test]
     fn a_listener_is_inherited_and_nothing_else_is() {
-        let first = Listener::bind("127.0.0.1", 0).expect("a free port");
-        let address = first.address();
-        let second = Listener::inherited(first.socket.as_raw_fd()).expect("a listening socket");
+        let first = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = first.local_addr().expect("an address");
+        let second = Listener::inherited(first.as_raw_fd()).expect("a listening socket");
         drop(first);
-        assert_eq!(second.address(), address);
+        assert_eq!(*second.address(), Address::Tcp(address));
         let client = std::net::TcpStream::connect(address).expect("the socket still listens");
         assert!(Listener::inherited(client.as_raw_fd()).is_err());
         assert!(Listener::inherited(-1).is_err());
+    }
+
+    #[test]
+    fn a_unix_socket_listens_at_a_path_or_under_a_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("app.sock");
+        let first = UnixListener::bind(&file).expect("a free path");
+        let second = Listener::inherited(first.as_raw_fd()).expect("a listening socket");
+        assert_eq!(*second.address(), Address::Unix(file.to_string_lossy().into_owned()));
+        let client = UnixStream::connect(&file).expect("the socket still listens");
+        assert!(Listener::inherited(client.as_raw_fd()).is_err());
+        let datagrams = UnixDatagram::unbound().expect("a socket");
+        assert!(Listener::inherited(datagrams.as_raw_fd()).is_err());
+
+        let name = format!("cello-{}", std::process::id());
+        let named = UnixAddress::from_abstract_name(&name).and_then(|address| UnixListener::bind_addr(&address));
+        let named = Listener::try_from(OwnedFd::from(named.expect("a free name"))).expect("a listening socket");
+        assert_eq!(*named.address(), Address::Unix(format!("@{name}")));
     }
 }

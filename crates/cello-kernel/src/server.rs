@@ -12,7 +12,6 @@ use http::{Request, StatusCode};
 use hyper::server::conn::http1;
 use slab::Slab;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::access_log::AccessLog;
@@ -23,7 +22,7 @@ use crate::duplex::{ClientEnd, duplex};
 use crate::exchange::{Application, Peer};
 use crate::executor::{Executor, Task};
 use crate::limits::{Limits, Timeouts};
-use crate::listener::Listener;
+use crate::listener::{Acceptor, Listener};
 use crate::problem::{ErrorForm, Errors};
 use crate::router::Router;
 use crate::service::HttpService;
@@ -145,8 +144,8 @@ impl Server {
             return Ok(());
         }
         let _in_runtime = runtime.enter();
-        let listener = TcpListener::from_std(listener.into_socket())?;
-        let accepting = self.executor.spawn(accept(self.state.clone(), listener, self.executor.clone()));
+        let acceptor = listener.into_acceptor()?;
+        let accepting = self.executor.spawn(accept(self.state.clone(), acceptor, self.executor.clone()));
         if let Some(before) = self.lock_accepting().insert(place, accepting) {
             before.abort();
         }
@@ -270,18 +269,15 @@ fn shortest_timeout(settings: &Settings) -> Duration {
     routes.fold(settings.timeouts.shortest(), Duration::min)
 }
 
-async fn accept(state: Arc<State>, listener: TcpListener, executor: Executor) {
+async fn accept(state: Arc<State>, acceptor: Acceptor, executor: Executor) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) if state.is_full() => {
+        match acceptor.accept().await {
+            Ok((mut stream, _)) if state.is_full() => {
                 // Best effort: a client that cannot take so little is not waited for.
-                let _ = stream.try_write(&too_many_connections(state.settings.errors.form));
+                let refusal = too_many_connections(state.settings.errors.form);
+                let _ = Pin::new(&mut stream).poll_write(&mut Context::from_waker(Waker::noop()), &refusal);
             }
-            Ok((stream, peer)) => {
-                // Without it an answer may wait for the client's acknowledgement; a socket that refuses still works.
-                let _ = stream.set_nodelay(true);
-                open(&state, Stream::Tcp(stream), Peer { address: Some(peer), ..Peer::default() }, &executor);
-            }
+            Ok((stream, peer)) => open(&state, stream, peer, &executor),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 eprintln!("cello: no connection can be accepted for a moment: {error}");

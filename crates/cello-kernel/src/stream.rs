@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::duplex::ServerEnd;
 
@@ -16,6 +16,7 @@ use crate::duplex::ServerEnd;
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
+    Unix(UnixStream),
     Memory(ServerEnd),
 }
 
@@ -24,23 +25,29 @@ impl Stream {
     /// the thread from reading.
     pub(crate) fn is_cut(&self) -> bool {
         match self {
-            Self::Tcp(socket) => match SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]) {
-                Ok(count) => count == 0,
-                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-            },
+            Self::Tcp(socket) => is_cut(&SockRef::from(socket)),
+            Self::Unix(socket) => is_cut(&SockRef::from(socket)),
             Self::Memory(end) => end.is_cut(),
         }
     }
 
-    /// Has the client see that the connection broke off, once this is dropped.
+    /// Has the client see that the connection broke off, once this is dropped; a Unix socket can only be closed.
     pub(crate) fn reset_at_end(&mut self) {
         match self {
             Self::Tcp(socket) => {
                 // A socket that refuses is closed.
                 let _ = SockRef::from(&*socket).set_linger(Some(Duration::ZERO));
             }
+            Self::Unix(_) => {}
             Self::Memory(end) => end.reset_at_end(),
         }
+    }
+}
+
+fn is_cut(socket: &SockRef<'_>) -> bool {
+    match socket.peek(&mut [MaybeUninit::uninit()]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
     }
 }
 
@@ -52,6 +59,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Tcp(socket) => Pin::new(socket).poll_read(context, buffer),
+            Self::Unix(socket) => Pin::new(socket).poll_read(context, buffer),
             Self::Memory(end) => Pin::new(end).poll_read(context, buffer),
         }
     }
@@ -61,6 +69,7 @@ impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut *self {
             Self::Tcp(socket) => Pin::new(socket).poll_write(context, bytes),
+            Self::Unix(socket) => Pin::new(socket).poll_write(context, bytes),
             Self::Memory(end) => Pin::new(end).poll_write(context, bytes),
         }
     }
@@ -68,6 +77,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(context),
+            Self::Unix(socket) => Pin::new(socket).poll_flush(context),
             Self::Memory(end) => Pin::new(end).poll_flush(context),
         }
     }
@@ -75,6 +85,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(context),
+            Self::Unix(socket) => Pin::new(socket).poll_shutdown(context),
             Self::Memory(end) => Pin::new(end).poll_shutdown(context),
         }
     }

@@ -5,10 +5,10 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use cello_kernel::{ClientEnd, Executor, Guest, Limits, Listener, Peer, Server, Settings, Timeouts};
+use cello_kernel::{ClientEnd, Executor, Guest, Limits, Peer, Server, Settings, Timeouts};
 use tokio::runtime::{Builder, Handle};
 
-use crate::support::{BIG_BYTES, Event, FAR_AWAY, SAFETY_NET, TestApplication, get, post, router};
+use crate::support::{BIG_BYTES, Event, FAR_AWAY, SAFETY_NET, TestApplication, bind, get, post, router};
 
 struct Lodged {
     server: Server,
@@ -128,8 +128,7 @@ fn a_connection_too_many_and_one_after_the_end_are_closed() {
     assert!(lodged.receive_all(&lodged.connect()).is_empty());
     assert!(lodged.receive_all(&client).is_empty());
     assert_eq!([lodged.next_event(), lodged.next_event()], [Event::Answered(0), Event::Drained]);
-    let listener = Listener::bind("127.0.0.1", 0).expect("a free port");
-    lodged.server.listen(0, listener).expect_err("a guest has no sockets");
+    lodged.server.listen(0, bind().0).expect_err("a guest has no sockets");
 }
 
 #[test]

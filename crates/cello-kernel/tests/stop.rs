@@ -3,9 +3,9 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use cello_kernel::{Listener, Settings};
+use cello_kernel::Settings;
 
-use crate::support::{BIG_BYTES, Client, End, Event, FAR_AWAY, get, post_head, serve};
+use crate::support::{BIG_BYTES, Client, End, Event, FAR_AWAY, bind, get, post_head, serve};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -120,8 +120,7 @@ fn patience_with_idle_connections_ends() {
 #[test]
 fn a_listener_is_taken_and_left_while_the_server_runs() {
     let server = serve(Settings::default());
-    let neighbour = Listener::bind("127.0.0.1", 0).expect("a free port");
-    let address = neighbour.address();
+    let (neighbour, address) = bind();
     server.listen(1, neighbour);
     let mut client = Client::connect(address);
     assert_eq!(client.ask(get("/hello")).status, 200);

@@ -64,7 +64,7 @@ mod _kernel {
     #[pymodule_export]
     use crate::routing::Routing;
     #[pymodule_export]
-    use crate::server::{_path_names, BindError, Listener, RouteError, Server};
+    use crate::server::{_path_names, Listener, RouteError, Server};
     #[pymodule_export]
     use crate::stopping::ServerStopping;
 

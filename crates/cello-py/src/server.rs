@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cello_kernel::{
-    AccessLog, ErrorForm, Errors, Executor, Limits, PathError, Pattern, Peer, RouteId, RouteSettings, Router, Settings,
-    Timeouts,
+    AccessLog, Address, ErrorForm, Errors, Executor, Limits, PathError, Pattern, Peer, RouteId, RouteSettings, Router,
+    Settings, Timeouts,
 };
 use pyo3::create_exception;
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -25,8 +25,6 @@ use crate::request::TrustedProxies;
 use crate::stopping::Stop;
 use crate::waits::Waits;
 
-create_exception!(cello._kernel, BindError, PyOSError, "An address cannot be listened on; the words say why.");
-
 create_exception!(
     cello._kernel,
     RouteError,
@@ -34,24 +32,13 @@ create_exception!(
     "A route cannot be one: its words, its index, and that of the route that has its place, or None."
 );
 
-/// A bound socket that a server is to accept on.
+/// A listening socket that a server is to accept on.
 #[pyclass(frozen, module = "cello._kernel")]
 pub(crate) struct Listener(Mutex<Option<cello_kernel::Listener>>);
 
 #[pymethods]
 impl Listener {
-    /// Bind `host` and `port`; port 0 takes any that is free.
-    ///
-    /// Errors: OSError, with words for the user.
-    #[staticmethod]
-    fn bind(host: &str, port: u16) -> PyResult<Self> {
-        match cello_kernel::Listener::bind(host, port) {
-            Ok(listener) => Ok(Self(Mutex::new(Some(listener)))),
-            Err(error) => Err(BindError::new_err(error.to_string())),
-        }
-    }
-
-    /// A listening socket of another process, by its number here, which the caller may close.
+    /// A listening socket, of TCP or a Unix socket, by its number, which the caller may close.
     ///
     /// Errors: OSError for the number of anything else.
     #[staticmethod]
@@ -59,12 +46,12 @@ impl Listener {
         Ok(Self(Mutex::new(Some(cello_kernel::Listener::inherited(descriptor)?))))
     }
 
-    /// Host and port, with the port that was given where 0 was asked for.
+    /// Host and port; of a Unix socket its path and None. A path that begins with "@" is a name without a file.
     #[getter]
-    fn address(&self) -> PyResult<(String, u16)> {
+    fn address(&self) -> PyResult<(String, Option<u16>)> {
         let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = listener.as_ref().ok_or_else(|| PyRuntimeError::new_err("a server has this listener"))?.address();
-        Ok((address.ip().to_string(), address.port()))
+        let listener = listener.as_ref().ok_or_else(|| PyRuntimeError::new_err("a server has this listener"))?;
+        Ok(names(listener.address()))
     }
 }
 
@@ -72,6 +59,14 @@ impl Listener {
     fn take(&self) -> PyResult<cello_kernel::Listener> {
         let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         listener.ok_or_else(|| PyRuntimeError::new_err("another server has this listener"))
+    }
+}
+
+/// An address as ASGI's `server` has it.
+fn names(address: &Address) -> (String, Option<u16>) {
+    match address {
+        Address::Tcp(address) => (address.ip().to_string(), Some(address.port())),
+        Address::Unix(path) => (path.clone(), None),
     }
 }
 
@@ -335,10 +330,7 @@ impl Server {
             }
         };
         let address = match &socket {
-            Some(socket) => {
-                let address = socket.address();
-                Some((address.ip().to_string(), address.port()).into_pyobject(py)?.unbind())
-            }
+            Some(socket) => Some(names(socket.address()).into_pyobject(py)?.unbind()),
             None => None,
         };
         let handlers = Arc::new(Handlers {

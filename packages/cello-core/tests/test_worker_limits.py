@@ -13,19 +13,9 @@ import pytest
 from cello import _options
 from cello._worker import lifespan
 from cello.errors import OptionError
+from loading import failures_of, load
 from serving import PATIENCE_S, Stopped, run_source
-from supervised import (
-    BREAKABLE,
-    PIDS,
-    answering,
-    children_of,
-    exists,
-    failures_of,
-    load,
-    next_error,
-    wait_until,
-    workers_of,
-)
+from supervised import BREAKABLE, PIDS, answering, children_of, exists, next_error, wait_until, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator

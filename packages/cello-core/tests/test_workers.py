@@ -11,19 +11,9 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
+from loading import failures_of, load
 from serving import Server, Stopped, run_source, run_to_its_end
-from supervised import (
-    BREAKABLE,
-    PIDS,
-    answering,
-    children_of,
-    exists,
-    failures_of,
-    load,
-    next_error,
-    wait_until,
-    workers_of,
-)
+from supervised import BREAKABLE, PIDS, answering, children_of, exists, next_error, wait_until, workers_of
 
 if TYPE_CHECKING:
     import socket
@@ -178,7 +168,7 @@ def test_a_port_in_use_is_told_once(serve: Serve, tmp_path: Path) -> None:
         told, _, process = stopped.stderr.partition("\n")
         assert told == (
             f"cello: port {other.port} on 127.0.0.1 is in use: stop the program that has it, "
-            "or choose another with --port"
+            f"or choose another: --port {other.port + 1}"
         )
         assert process.startswith("  by process ")
 

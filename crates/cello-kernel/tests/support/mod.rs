@@ -3,7 +3,8 @@
 mod application;
 mod client;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -40,14 +41,20 @@ enum Command {
 
 /// Serves the test application on 127.0.0.1 and a port that is free.
 pub fn serve(settings: Settings) -> Served {
-    let listener = Listener::bind("127.0.0.1", 0).expect("a free port");
-    let address = listener.address();
+    let (listener, address) = bind();
     let (noted, events) = mpsc::channel();
     let application = Arc::new(TestApplication::new(noted));
     let (commands, received) = unbounded_channel();
     let served = application.clone();
     let thread = std::thread::spawn(move || run(listener, served, settings, received));
     Served { address, application, events, commands: Some(commands), thread: Some(thread) }
+}
+
+/// A listener on 127.0.0.1 and a port that is free.
+pub fn bind() -> (Listener, SocketAddr) {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = socket.local_addr().expect("an address");
+    (Listener::try_from(OwnedFd::from(socket)).expect("a listening socket"), address)
 }
 
 fn run(

@@ -45,7 +45,6 @@ __all__ = [
     "BUILD_PROFILE",
     "Acceptor",
     "Arena",
-    "BindError",
     "ClientExchange",
     "Connection",
     "FormData",
@@ -135,9 +134,6 @@ def _page(request: Request, status: int, heading: str, sections: str) -> tuple[s
 
     Errors: ValueError for a number that is no status.
     """
-
-class BindError(OSError):
-    """An address cannot be listened on; the words say why."""
 
 class RouteError(ValueError):
     """A route cannot be one: its words, its index, and that of the route that has its place, or None."""
@@ -1055,23 +1051,17 @@ class Seat:
 
 @final
 class Listener:
-    """A bound socket that a server is to accept on."""
+    """A listening socket that a server is to accept on."""
 
-    @staticmethod
-    def bind(host: str, port: int) -> Listener:
-        """Bind `host` and `port`; port 0 takes any that is free.
-
-        Errors: OSError, with words for the user.
-        """
     @staticmethod
     def inherited(descriptor: int) -> Listener:
-        """A listening socket of another process, by its number here, which the caller may close.
+        """A listening socket, of TCP or a Unix socket, by its number, which the caller may close.
 
         Errors: OSError for the number of anything else.
         """
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and port, with the port that was given where 0 was asked for."""
+    def address(self) -> tuple[str, int | None]:
+        """Host and port; of a Unix socket its path and None. A path that begins with "@" is a name without a file."""
 
 class _Hooks(Protocol):
     @property

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from cello import _options
+from cello import _options, _sd_listen
 from cello._cluster import said
 from cello.errors import CelloError, OptionError, StartError
 
@@ -77,6 +78,8 @@ def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any
         options = _options.resolve(command_line, arguments, os.environ, said(app._cluster))
         if options.is_supervised and control is None:
             supervise(options, is_script=is_script)
+        if control is None:
+            options = replace(options, bind=_sd_listen.take(options.bind, os.environ))
     except OptionError as error:
         if str(error).startswith("run("):
             from cello._mistake import caller
@@ -163,6 +166,7 @@ def supervise(options: Options, *, is_script: bool = False, is_known: bool = Tru
     }
     names = ("cpu_affinity", "shutdown_timeout", "shutdown_delay", "max_restarts")
     terms |= {name: getattr(options, name) for name in names}
+    terms |= {"bind": _sd_listen.take(options.bind, os.environ)}
     if options.reload:
         from cello._reload import terms_of
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cello import _quantities
+from cello._binds import chosen
 from cello._cluster import default_workers
 from cello._config import MOST_SHUTDOWN_TIMEOUT_S, MOST_WORKERS, SHUTDOWN_TIMEOUT_S
 from cello.errors import OptionError
@@ -28,6 +29,7 @@ class Options:
 
     Units: `port` 0 takes any that is free; `shutdown_timeout`, `shutdown_delay` and `worker_timeout` in seconds;
     `max_rss` in bytes; `max_restarts` None for no limit, `max_requests`, `max_rss` and `worker_timeout` 0.
+    Shape: where there is a `bind`, it is in place of `host` and `port`.
     """
 
     host: str
@@ -40,6 +42,7 @@ class Options:
     shutdown_timeout: float = SHUTDOWN_TIMEOUT_S
     shutdown_delay: float = 0.0
     max_restarts: int | None = None
+    bind: tuple[str, ...] = ()
     max_requests: int = 0
     max_requests_jitter: int = 0
     max_rss: int = 0
@@ -99,6 +102,7 @@ def resolve(
         shutdown_timeout=SHUTDOWN_TIMEOUT_S if shutdown_timeout is None else shutdown_timeout,
         shutdown_delay=choose("shutdown_delay", _seconds, "CELLO_SHUTDOWN_DELAY") or 0.0,
         max_restarts=said.get("max_restarts"),
+        bind=chosen(command_line, arguments, environment),
         max_requests=max_requests or 0,
         max_requests_jitter=(max_requests or 0) // 10 if jitter is None else jitter,
         max_rss=choose("max_rss", _quantities.memory, "CELLO_MAX_RSS") or 0,
@@ -113,6 +117,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options to a parser; what is not given stays None."""
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", help="port to listen on, 0 for any that is free (8000)")
+    parser.add_argument(
+        "--bind",
+        action="append",
+        help="in their place HOST:PORT, unix:/run/app.sock or fd://3; as often as there are places to listen at",
+    )
     parser.add_argument("--env", help="development or production: decides the defaults below (development)")
     parser.add_argument("--debug", action="store_true", default=None, help="show errors to clients (on in development)")
     parser.add_argument(

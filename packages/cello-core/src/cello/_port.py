@@ -1,4 +1,4 @@
-"""Addresses, as a person is told of them: where it is listened, and who has a port that is taken."""
+"""Addresses, as a person is told of them: where it is listened, and who has one that is taken."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["taken", "url"]
+__all__ = ["holder_of_path", "holder_of_port", "listing", "url"]
 
 _LISTENING = "0A"
+_LISTENING_UNIX = "00010000"
 #: Of a longer command the beginning is told.
 _CHARACTERS = 80
 
@@ -20,17 +21,27 @@ def url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def taken(error: Exception, port: int) -> str:
-    """The words of an address that cannot be listened on; where its port is taken, with the process that has it."""
-    return f"{error}{_holder(port) if 'is in use' in str(error) else ''}"
+def listing(names: Sequence[str]) -> str:
+    """Several places in a sentence."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
-def _holder(port: int) -> str:
+def holder_of_port(port: int) -> str:
     """The process that listens on a port, for the end of a message; empty where the system does not say.
 
     Source: proc_net(5), proc_pid_fd(5).
     """
-    wanted = {f"socket:[{inode}]" for inode in _inodes(port)}
+    return _holder(_inodes(port))
+
+
+def holder_of_path(path: str) -> str:
+    """The same of a Unix socket, by its path or its name."""
+    return _holder(_inodes_of(path))
+
+
+def _holder(inodes: Iterator[str]) -> str:
+    wanted = {f"socket:[{inode}]" for inode in inodes}
     for process in filter(str.isdigit, _names("/proc") if wanted else ()):
         for descriptor in _names(f"/proc/{process}/fd"):
             try:
@@ -43,14 +54,23 @@ def _holder(port: int) -> str:
 
 def _inodes(port: int) -> Iterator[str]:
     for family in ("tcp", "tcp6"):
-        try:
-            with open(f"/proc/net/{family}") as table:
-                rows = [line.split() for line in table][1:]
-        except OSError:
-            continue
-        for row in rows:
+        for row in _rows(family):
             if row[3] == _LISTENING and int(row[1].rpartition(":")[2], 16) == port:
                 yield row[9]
+
+
+def _inodes_of(path: str) -> Iterator[str]:
+    for row in _rows("unix"):
+        if row[3] == _LISTENING_UNIX and " ".join(row[7:]) in (path, os.path.abspath(path)):
+            yield row[6]
+
+
+def _rows(family: str) -> list[list[str]]:
+    try:
+        with open(f"/proc/net/{family}", errors="surrogateescape") as table:
+            return [line.split() for line in table][1:]
+    except OSError:
+        return []
 
 
 def _names(folder: str) -> list[str]:

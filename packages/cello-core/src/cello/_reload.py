@@ -31,7 +31,7 @@ def terms_of(options: Options, is_script: bool) -> dict[str, Any]:
 def about(options: Options) -> dict[str, Any]:
     """What the supervisor is told of a worker: how the application is to be served, and what it was imported from."""
     return {
-        "served": [options.host, options.port, options.workers],
+        "served": [options.host, options.port, options.workers, options.bind],
         "files": _imported() if options.reload else [],  # the code may say by now that it is not to be reloaded
     }
 

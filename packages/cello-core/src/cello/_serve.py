@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import signal
 import threading
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
 from cello import _breakpoint
-from cello._kernel import BindError, Listener
-from cello._port import taken, url
+from cello._binds import binds
+from cello._kernel import Listener
+from cello._port import listing
 from cello._reload import RELOAD_TIMEOUT_S, about, leave_interrupts
+from cello._sd_notify import Notifier
 from cello._serving import Serving
+from cello._sockets import BindError, Sockets
 from cello._stopping import Stopping
 from cello._unawaited import telling
 from cello.errors import StartError
@@ -42,14 +46,15 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
     """
     place = None if control is None else control.place(options)
     serving = Serving(app, debug=options.debug, logs=options.logs, place=place)
+    notifier = Notifier(os.environ)
     try:
-        listener = Listener.bind(options.host, options.port) if control is None else None
+        sockets = Sockets(binds(options.bind, options.host, options.port) if control is None else [])
     except BindError as error:
-        raise StartError(taken(error, options.port)) from None
+        raise StartError(str(error)) from None
     _raise_descriptor_limit()
     if options.cpu_affinity and control is None:
         _pin()
-    with asyncio.Runner(loop_factory=EventLoop) as runner:
+    with closing(sockets), asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, EventLoop)
         serving.prepare(loop)
@@ -58,7 +63,7 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
             _breakpoint.attend()
         try:
             with telling() if options.debug else nullcontext():
-                runner.run(_live(serving, listener, control, loop, options))
+                runner.run(_live(serving, sockets, control, notifier, loop, options))
         finally:
             serving.end()  # and now the runner cancels what is left
 
@@ -80,7 +85,12 @@ def _hint(app: App) -> None:
 
 
 async def _live(
-    serving: Serving, listener: Listener | None, control: Control | None, loop: EventLoop, options: Options
+    serving: Serving,
+    sockets: Sockets,
+    control: Control | None,
+    notifier: Notifier,
+    loop: EventLoop,
+    options: Options,
 ) -> None:
     startup = asyncio.current_task()
 
@@ -113,14 +123,17 @@ async def _live(
             raise
         finally:
             startup = None
-        address = listener.address if listener is not None else None
-        serving.start(listener)
-        if address is not None:
-            print(f"Cello running at {url(*address)}", flush=True)
+        serving.start([Listener.inherited(one.fileno()) for one in sockets.shared.values()])
+        sockets.let_go()
         if control is not None:
             control.describe(about(options))
             control.say("ready")
+        else:
+            print(f"Cello running at {listing(sockets.names)}", flush=True)
+            notifier.ready(f"Running at {listing(sockets.names)}")
+            notifier.watch(loop)
         await stopping.wait()
+        notifier.stopping()
         await serving.stop(RELOAD_TIMEOUT_S if options.reload else options.shutdown_timeout, stopping.patience_s)
     finally:
         forget_signals()

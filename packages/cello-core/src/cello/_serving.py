@@ -21,7 +21,7 @@ from cello._threads import Threads
 from cello.errors import BadRequest, HTTPError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from typing import Any, Literal
 
     from cello._config import LimitsConfig, TimeoutConfig
@@ -143,9 +143,13 @@ class Serving:
         """
         await self._life.start()
 
-    def start(self, listener: Listener | None = None) -> None:
-        """Takes requests, from a listener or in memory alone."""
-        self.server.start(listener)
+    def start(self, listeners: Sequence[Listener] = ()) -> None:
+        """Takes requests, from listeners or in memory alone."""
+        # It is told where requests come in, where that is one place.
+        self.server.start(listeners[0] if len(listeners) == 1 else None)
+        if len(listeners) > 1:
+            for place, listener in enumerate(listeners):
+                self.server.listen(place, listener)
         self._say(is_ready=True)
 
     def withdraw(self) -> None:

@@ -18,10 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cello import _supervisor_sockets as sockets
+from cello._binds import binds
 from cello._kernel import Arena
 from cello._launch import EXIT_INTERRUPTED, EXIT_START
-from cello._port import taken, url
+from cello._port import listing
+from cello._sd_notify import Notifier
+from cello._sockets import BindError, Sockets
 from cello._supervisor_cluster import Cluster
 from cello._supervisor_limits import Limits
 from cello._supervisor_worker import Handed, Worker
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
     from typing import Literal
+
+    from cello._binds import Bind
 
 __all__ = ["Supervisor", "main"]
 
@@ -55,10 +59,11 @@ def main() -> None:
         sys.exit(EXIT_START)
     supervisor = _supervisor(terms, arena)
     try:
-        supervisor.open(terms["host"], terms["port"], terms["workers"])
+        is_known = terms["host"] is not None
+        supervisor.open(binds(terms["bind"], terms["host"], terms["port"]) if is_known else None, terms["workers"])
         code = supervisor.run()
-    except sockets.BindError as error:
-        tell(taken(error, terms["port"]))
+    except BindError as error:
+        tell(str(error))
         code = EXIT_START
     finally:
         supervisor.close()
@@ -95,10 +100,10 @@ def has_terminal() -> bool:
 
 @dataclass(eq=False)
 class Slot:
-    """A place that a worker has, and its listening socket."""
+    """A place that a worker has, and its listening sockets by their numbers."""
 
     number: int
-    listener: socket.socket
+    listeners: dict[int, socket.socket]
     is_wanted: bool = True
     #: Whether its workers failed too often: it is not wanted until somebody says so.
     is_given_up: bool = False
@@ -106,7 +111,7 @@ class Slot:
     worker: Worker | None = None
     #: The one that is being started to take its place.
     successor: Worker | None = None
-    #: Whoever accepts on the socket.
+    #: Whoever accepts on the sockets.
     holder: Worker | None = None
     failures: int = 0
     #: A worker that has been used up is not replaced before: a successor did not start.
@@ -123,6 +128,8 @@ class Supervisor:
         #: What the workers share: each is handed it.
         self.arena = arena
         self.limits = limits
+        self.sockets = Sockets([])
+        self.notifier = Notifier(os.environ)
         self.slots: list[Slot] = []
         #: All processes there are, those that are leaving among them.
         self.workers: list[Worker] = []
@@ -148,12 +155,14 @@ class Supervisor:
             signal.signal(number, _ignore)  # they come by the socket
         self.selector.register(self.signals, selectors.EVENT_READ)
 
-    def open(self, host: str, port: int, count: int) -> None:
+    def open(self, places: Sequence[Bind] | None, count: int) -> None:
         """Binds the listening sockets of so many workers.
 
         Errors: BindError.
         """
-        self.slots = [Slot(number, one) for number, one in enumerate(sockets.listen(host, port, count))]
+        assert places is not None
+        self.sockets = Sockets(places, count)
+        self.slots = [Slot(number, listeners) for number, listeners in enumerate(self.sockets.slots)]
 
     def run(self) -> int:
         """Starts the workers, supervises them until all have ended, and gives the exit code."""
@@ -175,8 +184,7 @@ class Supervisor:
         """Ends what is left. Workers that nobody tells anything any more end by themselves."""
         for worker in self.workers:
             worker.channel.close()
-        for slot in self.slots:
-            slot.listener.close()
+        self.sockets.close()
 
     # --- workers
 
@@ -239,10 +247,11 @@ class Supervisor:
             self.is_started = True
             self.share()
             pids = ", ".join(str(worker.pid) for worker in self.workers)
-            where = url(*self.slots[0].listener.getsockname()[:2])
+            where = listing(self.sockets.names)
             served = f"{len(self.workers)} workers (pids {pids})" if len(self.workers) > 1 else f"1 worker (pid {pids})"
             with suppress(OSError):  # who reads that may be gone
                 print(f"Cello running at {where} with {served}{self.remark}", flush=True)
+            self.notifier.ready(f"Running at {where} with {served.partition(' (')[0]}")
         self.next_of_roll()
 
     def share(self) -> None:
@@ -250,6 +259,8 @@ class Supervisor:
         serving = [slot.worker for slot in self.slots if slot.worker is not None and slot.worker.serves]
         if not serving or not self.is_started:
             return
+        for worker in serving:
+            worker.share(self.sockets.shared)
         held = {worker.pid: sum(slot.holder is worker for slot in self.slots) for worker in serving}
         for slot in self.slots:
             holder = slot.holder if slot.holder in serving else None
@@ -259,10 +270,12 @@ class Supervisor:
                 chosen = holder or min(serving, key=lambda worker: held[worker.pid])
             if chosen is holder:
                 continue
-            chosen.take(slot.number, slot.listener)
+            for number, listener in slot.listeners.items():
+                chosen.take(number, listener)
             held[chosen.pid] += 1
             if holder is not None:
-                holder.leave(slot.number)
+                for number in slot.listeners:
+                    holder.leave(number)
                 held[holder.pid] -= 1
             slot.holder = chosen
 
@@ -363,12 +376,13 @@ class Supervisor:
     def pause_s(self) -> float | None:
         """How long there is nothing to do."""
         times = [slot.starts_s for slot in self.slots if slot.starts_s is not None]
-        times += [one for one in (self.kills_s, self.limits.looks_s) if one is not None]
+        times += [one for one in (self.kills_s, self.limits.looks_s, self.notifier.due_s) if one is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def come_to_time(self) -> None:
         """Does what it is time for."""
         now_s = time.monotonic()
+        self.notifier.come_to_time()
         for slot in self.slots:
             if slot.starts_s is not None and slot.starts_s <= now_s:
                 slot.starts_s = None
@@ -405,6 +419,7 @@ class Supervisor:
                 if self.needs_terminal and not has_terminal():
                     self.stop(0)
                     continue
+                self.notifier.reloading()
                 self.roll = deque(slot for slot in self.slots if slot.is_wanted)
                 for slot in self.slots:
                     if slot.is_given_up:
@@ -422,36 +437,36 @@ class Supervisor:
         self.is_stopping = True
         self.exit_code = self.exit_code or exit_code
         self.kills_s = time.monotonic() + self.cluster.kill_after_s
+        self.notifier.stopping()
         for slot in self.slots:
             slot.starts_s = None
-            slot.listener.close()
+        self.sockets.let_go()  # files stay as long as workers may serve on
         for worker in self.workers:
             worker.stop(order)
 
     def next_of_roll(self) -> None:
         """Starts the successor of the next worker that is to be replaced, when the one before has ended."""
-        if self.is_stopping or not self.is_started or self.retiring is not None:
+        if self.is_stopping or not self.is_started or any(slot.successor is not None for slot in self.slots):
             return
-        if any(slot.successor is not None for slot in self.slots):
-            return
-        while self.roll:
+        while self.roll and self.retiring is None:
             slot = self.roll.popleft()
             # Whoever is being started anyway has the new code, or fails by it.
             if slot.is_wanted and slot.worker is not None and slot.worker.serves:
                 slot.successor = self.start(slot)
                 return
+        if not self.roll:
+            self.notifier.reloaded()
 
     def add(self) -> None:
         """Starts one more worker."""
         slot = next((slot for slot in self.slots if not slot.is_wanted), None)
         if slot is None:
             try:
-                listener = sockets.another(self.slots[0].listener)
+                listeners = self.sockets.add_slot()
             except OSError as error:
                 tell(f"there can be no more workers: {error}")
                 return
-            slot = Slot(len(self.slots), listener)
-            listener.listen(sockets.BACKLOG)
+            slot = Slot(len(self.slots), listeners)
             self.slots.append(slot)
         self.fill(slot)
 

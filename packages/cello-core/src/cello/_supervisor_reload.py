@@ -11,7 +11,6 @@ import ctypes
 import os
 import selectors
 import signal
-import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -19,9 +18,9 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from cello import _supervisor_sockets as sockets
+from cello._binds import binds
 from cello._launch import EXIT_START
-from cello._port import taken
+from cello._sockets import BindError
 from cello._supervisor import Slot, Supervisor, tell
 from cello._watch import Watch
 from cello._watch_notice import Notice
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Literal
 
+    from cello._binds import Bind
     from cello._kernel import Arena
     from cello._supervisor_cluster import Cluster
     from cello._supervisor_limits import Limits
@@ -76,7 +76,8 @@ class Reloading(Supervisor):
         #: Whether new workers are to start, and for which files.
         self.is_renewing = False
         self.names: dict[str, None] = {}
-        #: Host, port and number of workers, once they are known; and whether the code has others by now.
+        self.is_bound = False
+        #: Host, port, number of workers and places, as the first worker has them; whether the code has others by now.
         self.served: list[Any] | None = None
         self.has_moved = False
         #: The C library's call for what the system is to do with processes, where there is one.
@@ -107,16 +108,16 @@ class Reloading(Supervisor):
         if self.notice is not None:
             self.notice.close()
 
-    def open(self, host: str | None, port: int, count: int) -> None:
-        """Binds the listening sockets; with no host when a worker says where.
+    def open(self, places: Sequence[Bind] | None, count: int) -> None:
+        """Binds the listening sockets; with no places when a worker says where.
 
         Errors: BindError.
         """
-        if host is None:
-            self.slots = [Slot(0, socket.socket())]
+        if places is None:
+            self.slots = [Slot(0, {})]
         else:
-            self.served = [host, port, count]
-            super().open(host, port, count)
+            self.is_bound = True
+            super().open(places, count)
 
     # --- files
 
@@ -199,7 +200,9 @@ class Reloading(Supervisor):
         self.watch.add(worker.about["files"])
         served = worker.about["served"]
         if self.served is None and not (self.is_stopping or worker.is_leaving):
-            self.settle(worker, served)
+            self.served = served
+            if not self.is_bound:
+                self.settle(worker, served)
         elif served != self.served and not self.has_moved:
             self.has_moved = True
             tell("host, port and number of workers stay as they are: what the code has now is taken at the next start")
@@ -207,16 +210,13 @@ class Reloading(Supervisor):
 
     def settle(self, worker: Worker, served: list[Any]) -> None:
         """Binds the listening sockets that the first worker asks for, and starts the others."""
-        self.served = served
-        host, port, count = served
+        host, port, count, texts = served
         try:
-            listeners = sockets.listen(host, port, count)
-        except sockets.BindError as error:
-            tell(taken(error, port))
+            self.open(binds(texts, host, port), count)
+        except BindError as error:
+            tell(str(error))
             self.stop(EXIT_START)
             return
-        self.slots[0].listener.close()
-        self.slots = [Slot(number, one) for number, one in enumerate(listeners)]
         self.slots[0].worker = worker
         for slot in self.slots[1:]:
             slot.worker = self.start(slot)
@@ -247,6 +247,8 @@ class Reloading(Supervisor):
         if self.roll:
             self.roll.clear()
             self.reload({})
+        else:
+            self.notifier.reloaded()
 
     def add(self) -> None:
         """Starts one more worker, unless it is the terminal that sends the signal: to who may not read from it now."""

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Literal
 
 __all__ = ["Handed", "Worker"]
@@ -29,8 +29,8 @@ class Handed(NamedTuple):
 class Worker:
     """A process that serves, and that says when it does.
 
-    The channel carries words, one a line: from here `take N` (with the listening socket of slot N), `leave N`,
-    `retire`, `drain` and `stop`; from there `ready`, `leaving`, `worn N` (after N answers), `failed "WORDS"` and
+    The channel carries words, one a line: from here `take N` (with listening socket N), `leave N`, `retire`, `drain`
+    and `stop`; from there `ready`, `leaving`, `worn N` (after N answers), `failed "WORDS"` and
     `about {"NAME": VALUE}`. Its end is that of the other side.
 
     Shape: `prepare` is called in the new process, before it runs the command.
@@ -69,6 +69,8 @@ class Worker:
         self.about: dict[str, Any] = {}
         #: Whether the other end of the channel is closed.
         self.is_deaf = False
+        #: Whether it has the sockets that all workers share.
+        self._has_shared = False
         self._received = b""
         self._blame: str | None = None
 
@@ -110,13 +112,20 @@ class Worker:
                 self.ready_s = time.monotonic()
             yield word
 
-    def take(self, slot: int, listener: socket.socket) -> None:
-        """Has it accept on a slot's listening socket."""
-        self._say(f"take {slot}", listener)
+    def take(self, number: int, listener: socket.socket) -> None:
+        """Has it accept on a listening socket."""
+        self._say(f"take {number}", listener)
 
-    def leave(self, slot: int) -> None:
-        """Has it accept no more on a slot's listening socket."""
-        self._say(f"leave {slot}")
+    def leave(self, number: int) -> None:
+        """Has it accept no more on a listening socket."""
+        self._say(f"leave {number}")
+
+    def share(self, listeners: Mapping[int, socket.socket]) -> None:
+        """Has it accept on the sockets that all workers share, from now on."""
+        if not self._has_shared:
+            self._has_shared = True
+            for number, listener in listeners.items():
+                self.take(number, listener)
 
     def retire(self) -> None:
         """Has it answer what it has, with patience for requests that are on their way to it, and end."""

@@ -273,6 +273,7 @@ class App(Scope):
         host: str | None = None,
         port: int | None = None,
         *,
+        bind: str | Sequence[str] | None = None,
         env: Literal["development", "production"] | None = None,
         debug: bool | None = None,
         workers: int | None = None,
@@ -307,13 +308,14 @@ class App(Scope):
 
         Units: `shutdown_timeout` in seconds, and `shutdown_delay`, for which it serves on after SIGTERM, not ready any
         more.
+        Shape: `bind` is one or several of "HOST:PORT", "unix:/run/app.sock" and "fd://3", in place of host and port.
         Errors: exits with 2 for a bad option, with 3 where the application could not start.
         """
         from cello import _launch
 
-        arguments: dict[str, Any] = {"host": host, "port": port, "env": env, "debug": debug, "workers": workers}
-        arguments |= {"cpu_affinity": cpu_affinity, "shutdown_timeout": shutdown_timeout}
-        arguments |= {"shutdown_delay": shutdown_delay, "logs": logs}
+        arguments: dict[str, Any] = {"host": host, "port": port, "bind": bind, "env": env, "debug": debug}
+        arguments |= {"workers": workers, "cpu_affinity": cpu_affinity, "logs": logs}
+        arguments |= {"shutdown_timeout": shutdown_timeout, "shutdown_delay": shutdown_delay}
         arguments |= {"max_requests": max_requests, "max_requests_jitter": max_requests_jitter}
         arguments |= {"max_rss": max_rss, "worker_timeout": worker_timeout}
         arguments |= {"reload": reload, "reload_include": reload_include, "reload_exclude": reload_exclude}
