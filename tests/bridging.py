@@ -69,9 +69,9 @@ class TaskBridge:
         self._inwards = asyncio.create_task(self._bring())
         self._outwards = asyncio.create_task(self._take())
 
-    async def wait(self, timeout_s: float) -> None:
+    async def wait(self) -> None:
         """Waits until what the server sent has left."""
-        await asyncio.wait([self._outwards], timeout=timeout_s)
+        await asyncio.wait([self._outwards])
 
     async def _bring(self) -> None:
         loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ Every test that serves an application by the `serve` fixture is one of it, but f
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +19,7 @@ __all__ = ["CARRIERS", "Exceptions"]
 
 FOLDER = Path(__file__).parent
 TCP = "tcp"
-CARRIERS = ("test-client", "async-test-client")
+CARRIERS = ("test-client", "async-test-client", "asgi")
 
 
 class Exceptions(NamedTuple):
@@ -47,10 +48,14 @@ def name_of(item: pytest.Item) -> str:
 
 
 @pytest.fixture(scope="session")
-def driver(pytestconfig: pytest.Config) -> list[str]:
+def driver(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What runs an application's script, where the interpreter does not."""
     carrier = str(pytestconfig.getoption("carrier"))
-    return [] if carrier == TCP else [str(FOLDER / "driving.py"), carrier]
+    if carrier == TCP:
+        return []
+    # Hundreds of processes import the same, which is compiled once, whatever the environment says of that.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return ["-X", f"pycache_prefix={tmp_path_factory.mktemp('compiled')}", str(FOLDER / "driving.py"), carrier]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,6 +64,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--exceptions", action="store_true", help="run what the carrier excepts, each of which has to fail"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What has to fail leaves its sockets open."""
+    if config.getoption("exceptions"):
+        config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

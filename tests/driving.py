@@ -8,10 +8,12 @@ ends at a signal.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridging import TaskBridge, ThreadBridge
 from cello import _serve
+from hosting import host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-# httpx's command line is not asked for here, and would cost a start as much as all of httpx.
+# Of httpx its command line is not asked for here, nor HTTP/2: either would cost a start as much as all the rest.
 sys.modules["httpx._main"] = None  # type: ignore[assignment]
+sys.modules["h2"] = None  # type: ignore[assignment]
 
 
 #: How long answers may take to leave once the application has ended, in seconds.
@@ -65,8 +69,9 @@ def by_test_client(app: App, options: Options, _control: Control | None = None) 
                 while True:
                     bridges.append(ThreadBridge(listener.accept()[0], client.connect()))
         listener.close()
+        deadline_s = time.monotonic() + LEAVING_TIMEOUT_S
         for bridge in bridges:
-            bridge.wait(LEAVING_TIMEOUT_S)
+            bridge.wait(max(0.0, deadline_s - time.monotonic()))
 
 
 def end_with(client: TestClient, listener: socket.socket) -> None:
@@ -103,8 +108,17 @@ async def live(app: App, options: Options) -> None:
             announce(listener)
             with suppress(asyncio.CancelledError):
                 await accepting
-        for bridge in bridges:
-            await bridge.wait(LEAVING_TIMEOUT_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING_TIMEOUT_S):
+                for bridge in bridges:
+                    await bridge.wait()
+
+
+def by_asgi(app: App, options: Options, _control: Control | None = None) -> None:
+    """Serves by `App.asgi`, under a server of others."""
+    os.environ["CELLO_DEBUG"] = "1" if options.debug else "0"
+    with listen(options) as listener:
+        host(app, listener, _serve.SHUTDOWN_TIMEOUT_S, partial(announce, listener))
 
 
 def listen(options: Options) -> socket.socket:
@@ -139,6 +153,7 @@ def announce(listener: socket.socket) -> None:
 
 
 CARRIERS: dict[str, Callable[[App, Options, Control | None], None]] = {
+    "asgi": by_asgi,
     "async-test-client": by_async_test_client,
     "test-client": by_test_client,
 }

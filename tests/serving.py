@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Launch", "Reply", "Serve", "Server", "Stopped", "read_all", "run_source", "run_to_its_end"]
 
 PATIENCE_S = 20.0
+#: A head, with the length of what follows.
+CONTENT_LENGTH = re.compile(rb"(?is).*?\r\ncontent-length: (\d+)\r\n(?:.*?\r\n)??\r\n")
 #: What names a slow handler: a line, and those of its place.
 SLOW = re.compile(r"^.* kept everybody waiting .*\n(?:  .*\n)*", re.MULTILINE)
 
@@ -206,6 +208,17 @@ class Server:
             while chunk := connection.recv(65536):
                 received += chunk
             return received
+
+    def first_answer(self, data: bytes, timeout_s: float = PATIENCE_S) -> bytes:
+        """Sends bytes on a connection of its own and returns one answer, which says how long its body is."""
+        with self.connect(timeout_s) as connection:
+            connection.sendall(data)
+            answer = b""
+            while not (found := CONTENT_LENGTH.search(answer)) or len(answer) < found.end() + int(found[1]):
+                chunk = connection.recv(65536)
+                assert chunk, answer
+                answer += chunk
+            return answer
 
     def send_signal(self, number: signal.Signals) -> None:
         """Sends the process a signal."""

@@ -61,19 +61,31 @@ def problem_of(answer: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
     return int(lines[0].split()[1]), fields, json.loads(body)
 
 
+def assert_problem(answer: bytes, status: int) -> dict[str, str]:
+    """Checks what all refusals have, and gives the header fields."""
+    found, fields, problem = problem_of(answer)
+    assert (found, problem["status"], problem["type"]) == (status, status, "about:blank")
+    assert fields["content-type"] == "application/problem+json"
+    assert re.fullmatch(r"[0-9a-f-]{36}", problem["request_id"])
+    assert problem["detail"].endswith(".")
+    assert problem.keys() | {"instance"} == STANDARD
+    return fields
+
+
 # --- what the framework itself refuses
 
 
 ROUTES = "@app.post('/post')\ndef post(request):\n    return request.json()"
 
+NO_HEADS = {"no head": b"hello\r\n\r\n", "no host": b"GET / HTTP/1.1\r\n\r\n"}
+
 REFUSED = {
-    "400 no head": (b"hello\r\n\r\n", 400),
-    "400 no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
     "400 no JSON": (b"POST /post HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\n[", 400),
     "404": (b"GET /caf%C3%A9 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
     "405": (b"GET /post HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 405),
     "413": (b"POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", 413),
     "414": (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    "431 fields": (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 120 + b"\r\n", 431),
     "431": (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 431),
 }
 
@@ -81,16 +93,25 @@ REFUSED = {
 @pytest.mark.parametrize(("request_bytes", "status"), REFUSED.values(), ids=REFUSED)
 def test_what_the_framework_refuses_is_a_problem(serve: Serve, request_bytes: bytes, status: int) -> None:
     server = start(serve, ROUTES)
-    found, fields, problem = problem_of(server.exchange(request_bytes))
-    assert (found, problem["status"], problem["type"]) == (status, status, "about:blank")
-    assert fields["content-type"] == "application/problem+json"
-    assert fields["connection"] == "close"
-    assert re.fullmatch(r"[0-9a-f-]{36}", problem["request_id"])
-    assert problem["detail"].endswith(".")
-    assert problem.keys() | {"instance"} == STANDARD
+    fields = assert_problem(server.first_answer(request_bytes), status)
     assert ("allow" in fields) == (status == 405)
     stopped = server.stop()
     assert (stopped.exit_code, stopped.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("request_bytes", NO_HEADS.values(), ids=NO_HEADS)
+def test_a_head_that_is_none_is_refused_with_a_problem(serve: Serve, request_bytes: bytes) -> None:
+    server = start(serve, ROUTES)
+    assert "allow" not in assert_problem(server.exchange(request_bytes), 400)
+    stopped = server.stop()
+    assert (stopped.exit_code, stopped.stderr) == (0, "")
+
+
+def test_the_connection_of_a_request_that_was_not_read_to_its_end_is_closed(serve: Serve) -> None:
+    server = start(serve, ROUTES)
+    for request_bytes in (*NO_HEADS.values(), REFUSED["413"][0], REFUSED["414"][0], REFUSED["431"][0]):
+        _, fields, _ = problem_of(server.exchange(request_bytes))
+        assert fields["connection"] == "close"
 
 
 def test_a_head_that_cannot_be_parsed_is_refused_after_the_answers_before_it(serve: Serve) -> None:
@@ -657,7 +678,7 @@ def test_the_legacy_form_of_an_exception_in_debug(serve: Serve) -> None:
 
 
 def test_the_legacy_form_of_a_body_that_is_too_long(serve: Serve) -> None:
-    received = start(serve, ROUTES, form="legacy").exchange(REFUSED["413"][0])
+    received = start(serve, ROUTES, form="legacy").first_answer(REFUSED["413"][0])
     status, fields, body = problem_of(received)
     assert (status, fields["content-type"]) == (413, "application/json")
     assert body == {"error": "Payload Too Large: request body exceeds limit", "status": 413}

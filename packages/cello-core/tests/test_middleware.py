@@ -539,7 +539,7 @@ FRAMES = """
     def frames_above():
         found = []
         frame = sys._getframe(2)
-        while frame is not None and frame.f_code.co_qualname != "PrivateMethods._run_once":
+        while frame is not None and frame.f_code.co_qualname not in ("PrivateMethods._run_once", "Handle._run"):
             found.append(frame.f_code.co_qualname)
             frame = frame.f_back
         return found if frame else ["the loop's own frame was not found"]

@@ -269,13 +269,24 @@ def test_limits_are_those_that_are_set(serve: Serve) -> None:
     server = serve(
         """
         from cello import App, LimitsConfig
-        app = App().set_limits(LimitsConfig(max_header_size=8192, max_body_size=10, max_connections=2))
+        app = App().set_limits(LimitsConfig(max_header_size=8192, max_body_size=10))
         app.post("/")(lambda: "taken")
         app.run()
         """
     )
     assert server.post("/", b"x" * 11).status == 413
     assert server.post("/", b"x", {"x-large": "y" * 9000}).status == 431
+
+
+def test_there_are_no_more_connections_than_are_set(serve: Serve) -> None:
+    server = serve(
+        """
+        from cello import App, LimitsConfig
+        app = App().set_limits(LimitsConfig(max_connections=2))
+        app.post("/")(lambda: "taken")
+        app.run()
+        """
+    )
     with server.connect() as one, server.connect() as two:
         for connection in (one, two):
             connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
@@ -283,17 +294,22 @@ def test_limits_are_those_that_are_set(serve: Serve) -> None:
         assert server.exchange(b"").startswith(b"HTTP/1.1 503 ")
 
 
-def test_timeouts_are_those_that_are_set(serve: Serve) -> None:
-    server = serve(
-        """
-        from cello import App, TimeoutConfig
-        app = App().set_timeouts(TimeoutConfig(read_header=0.3, read_body=0.3, idle=0.3))
-        app.post("/")(lambda: "taken")
-        app.run()
-        """
-    )
+TIMED = """
+    from cello import App, TimeoutConfig
+    app = App().set_timeouts(TimeoutConfig(read_header=0.3, read_body=0.3, idle=0.3))
+    app.post("/")(lambda: "taken")
+    app.run()
+"""
+
+
+def test_the_time_between_the_pieces_of_a_body_is_that_which_is_set(serve: Serve) -> None:
+    unfinished = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"
+    assert serve(TIMED).first_answer(unfinished).startswith(b"HTTP/1.1 408 ")
+
+
+def test_the_times_of_heads_and_of_idle_connections_are_those_that_are_set(serve: Serve) -> None:
+    server = serve(TIMED)
     assert server.exchange(b"POST / HTTP/1.1\r\n") == b""
-    assert server.exchange(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx").startswith(b"HTTP/1.1 408 ")
     assert server.exchange(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").endswith(b"taken")
 
 

@@ -75,8 +75,15 @@ def test_method_path_and_version_are_those_of_the_request_line(serve: Serve) -> 
         "1.1",
         "<Request GET /caf%C3%A9/a%2Fb+c%zz%FF from 127.0.0.1>",
     ]
-    assert ask(server, "[request.http_version, request.query_string]", "/", version="1.0") == ["1.0", ""]
-    raw = ask(server, "[request.path, request.query.items(), request.url]", "/é?ü=ß")
+
+
+def test_an_old_version_is_told(serve: Serve) -> None:
+    expression = "[request.http_version, request.query_string]"
+    assert ask(served(serve), expression, "/", version="1.0") == ["1.0", ""]
+
+
+def test_a_target_may_be_sent_unencoded(serve: Serve) -> None:
+    raw = ask(served(serve), "[request.path, request.query.items(), request.url]", "/é?ü=ß")
     assert raw == ["/é", [["ü", "ß"]], "http://own.example/é?ü=ß"]
 
 
@@ -526,7 +533,7 @@ def test_the_host_is_that_of_an_absolute_target_before_that_of_the_field(serve: 
 
 @pytest.mark.parametrize("host", ["user@own.example", "own example", "own.example/x", "a, b@c"])
 def test_a_forged_host_comes_to_no_handler(serve: Serve, host: str) -> None:
-    answer = served(serve).exchange(f"GET / HTTP/1.1\r\nHost: {host}\r\nx-ask: 1\r\n\r\n".encode())
+    answer = served(serve).first_answer(f"GET / HTTP/1.1\r\nHost: {host}\r\nx-ask: 1\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 

@@ -308,7 +308,6 @@ def test_fields_are_sent_in_latin1_and_as_often_as_they_were_given(serve: Serve)
             response = Response.text("", headers=[("x-a", "1"), ("x-a", "2"), ("x-latin1", "é")])
             response.set_cookie("a", "1")
             response.set_cookie("b", "2")
-            response.set_header("date", "Sun, 06 Nov 1994 08:49:37 GMT")
             return response
 
         app.run()
@@ -321,6 +320,20 @@ def test_fields_are_sent_in_latin1_and_as_often_as_they_were_given(serve: Serve)
         ("x-a", "2"),
         ("x-latin1", "é"),
     ]
+
+
+def test_a_handler_may_date_its_answer(serve: Serve) -> None:
+    server = serve("""
+        from cello import App, Response
+
+        app = App()
+
+        @app.get("/")
+        def dated():
+            return Response.text("", headers=[("date", "Sun, 06 Nov 1994 08:49:37 GMT")])
+
+        app.run()
+    """)
     assert server.get("/").headers["date"] == "Sun, 06 Nov 1994 08:49:37 GMT"
 
 

@@ -155,12 +155,16 @@ def test_a_parameter_is_decoded_after_the_path_was_split(serve: Serve) -> None:
     ]
 
 
-def test_the_text_of_a_path_may_be_sent_encoded_or_not(serve: Serve) -> None:
+def test_the_text_of_a_path_is_decoded(serve: Serve) -> None:
     server = serve(ROUTES)
     expected = [["größe", {"maß": "ü"}]]
     assert answers(server, "/gr%C3%B6%C3%9Fe/%C3%BC") == expected
     assert answers(server, "/gr%c3%b6%c3%9fe/%c3%bc") == expected
     assert answers(server, "/%75sers/m%65") == [["me", {}]]
+
+
+def test_the_text_of_a_path_may_be_sent_as_utf8(serve: Serve) -> None:
+    server = serve(ROUTES)
     raw = server.exchange("GET /größe/ü HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert raw.startswith(b"HTTP/1.1 200 ")
     assert raw.endswith('["größe",{"maß":"ü"}]'.encode())
