@@ -118,7 +118,7 @@ def by_asgi(app: App, options: Options, _control: Control | None = None) -> None
     """Serves by `App.asgi`, under a server of others."""
     os.environ["CELLO_DEBUG"] = "1" if options.debug else "0"
     with listen(options) as listener:
-        host(app, listener, _serve.SHUTDOWN_TIMEOUT_S, partial(announce, listener))
+        host(app, listener, options.shutdown_timeout, partial(announce, listener))
 
 
 def listen(options: Options) -> socket.socket:

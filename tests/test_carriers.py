@@ -14,7 +14,7 @@ ENTRIES: list[dict[str, Any]] = tomllib.loads((FOLDER / "carrier_exceptions.toml
 
 #: How many files and tests are on the list of each carrier. Tests become fewer, and never more; a file is more where it is
 #: about the process, and not about HTTP.
-MOST = {"test-client": (10, 2), "async-test-client": (10, 5), "asgi": (10, 25)}
+MOST = {"test-client": (11, 2), "async-test-client": (11, 5), "asgi": (11, 25)}
 
 
 def test_the_list_has_not_grown() -> None:
