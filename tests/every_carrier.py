@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from carrying import CARRIERS, FOLDER
@@ -29,12 +29,8 @@ class Outcome(NamedTuple):
 
 def main() -> None:
     """Ends with 1 where a run has failed."""
-    outcomes: list[Outcome] = []
-    runs = [threading.Thread(target=lambda carrier=carrier: outcomes.append(run(carrier))) for carrier in CARRIERS]
-    for one in runs:
-        one.start()
-    for one in runs:
-        one.join()
+    with ThreadPoolExecutor(len(CARRIERS)) as pool:
+        outcomes = list(pool.map(run, CARRIERS))
     failed = [outcome for outcome in outcomes if outcome.exit_code]
     for outcome in failed:
         print(f"== {outcome.carrier}\n{outcome.output}")
