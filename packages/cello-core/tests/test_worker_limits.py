@@ -164,6 +164,16 @@ def test_one_worker_is_replaced_as_well_and_has_a_supervisor_for_it(serve: Serve
     assert server.stop().exit_code == 0
 
 
+def test_a_worn_worker_is_replaced_where_files_are_watched_too(serve: Serve) -> None:
+    server = serve(PIDS, "--reload", *WORN, "5")
+    first = server.get("/").json()
+    assert [server.get("/").json() for _ in range(4)] == [first] * 4
+    next_error(server, rf"worker {first} has answered 5 requests, and is replaced")
+    wait_until(lambda: not exists(first))
+    assert server.get("/").json() != first
+    assert server.stop().exit_code == 0
+
+
 def test_a_worn_worker_whose_successor_does_not_start_stays(serve: Serve, tmp_path: Path) -> None:
     server = serve(BREAKABLE.replace("'broken'", repr(str(tmp_path / "broken"))), *WORN, "5")
     (first,) = workers_of(server)

@@ -218,7 +218,7 @@ class Supervisor:
                 worker.is_leaving = True
                 self.replace(worker, "was told to stop")
             elif word == "worn":
-                self.renew(worker, f"has answered {worker.answered} requests")
+                self.relieve(worker, f"has answered {worker.answered} requests")
         # Its end makes the channel readable for ever: that it ended is known by the signal.
         if worker.process.poll() is not None or worker.is_deaf:
             self.forget_channel(worker)
@@ -355,7 +355,7 @@ class Supervisor:
             tell("the places of all workers are given up: the server ends")
             self.stop(EXIT_GIVEN_UP)
 
-    def renew(self, worker: Worker, cause: str) -> None:
+    def relieve(self, worker: Worker, cause: str) -> None:
         """Has a successor take the place of a worker that is used up, as a roll does."""
         slot = self.slots[worker.slot]
         is_awaited = slot.successor is not None or slot in self.roll or time.monotonic() < slot.renews_s
@@ -388,7 +388,7 @@ class Supervisor:
                 slot.starts_s = None
                 slot.worker = self.start(slot)
                 tell(f"worker {slot.worker.pid} starts")
-        self.limits.look(self.workers, self.renew)
+        self.limits.look(self.workers, self.relieve)
         if self.kills_s is not None and self.kills_s <= now_s:
             self.kills_s = None
             for worker in self.workers:

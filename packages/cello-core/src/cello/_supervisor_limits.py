@@ -61,8 +61,8 @@ class Limits:
             words = f"has {_mib(rss_bytes)} when it begins to serve, more than max_rss={_mib(self._rss_bytes)}"
             self._tell(f"worker {worker.pid} {words}: it is not replaced for that, its successor would have as much")
 
-    def look(self, workers: Iterable[Worker], renew: Callable[[Worker, str], None]) -> None:
-        """Looks at those that serve, if it is time to; `renew` is told who is to be replaced and why."""
+    def look(self, workers: Iterable[Worker], relieve: Callable[[Worker, str], None]) -> None:
+        """Looks at those that serve, if it is time to; `relieve` is told who is to be replaced and why."""
         now_s = time.monotonic()
         if self._interval_s is None or self.looks_s is None or now_s < self.looks_s:
             return
@@ -79,7 +79,7 @@ class Limits:
                 if worker.serves and worker.pid not in self._large:
                     rss_bytes = _rss_bytes(worker.pid)
                     if rss_bytes > self._rss_bytes:
-                        renew(worker, f"has {_mib(rss_bytes)} of memory, more than max_rss={_mib(self._rss_bytes)}")
+                        relieve(worker, f"has {_mib(rss_bytes)} of memory, more than max_rss={_mib(self._rss_bytes)}")
 
     def _look_at_progress(self, workers: Iterable[Worker], now_s: float) -> None:
         stuck: dict[int, float] = {}
