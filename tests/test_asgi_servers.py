@@ -24,7 +24,7 @@ from opentelemetry.trace import StatusCode, get_current_span
 from serving import Server, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
 PATIENCE_S = 20.0
@@ -118,7 +118,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def running(name: str, tmp_path: Path, *options: str) -> Iterator[Server]:
+def running(name: str, tmp_path: Path, *options: str) -> Generator[Server]:
     """The application under a server of others."""
     (tmp_path / "served.py").write_text(textwrap.dedent(SOURCE))
     port = free_port()

@@ -97,8 +97,10 @@ class App(Scope):
 
     @property
     def is_ready(self) -> bool:
-        """Whether this process serves the application, and wants requests: from the end of the start-up to the first
-        moment of the stop. A mounted application is as ready as the one that it is served with.
+        """Whether this process serves the application and wants requests.
+
+        It is so from the end of the start-up to the first moment of the stop. A mounted application is as ready as the
+        one that it is served with.
         """
         return self._is_ready
 
