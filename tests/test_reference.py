@@ -56,6 +56,7 @@ def test_the_options_that_are_told_are_read_from_the_environment_and_have_these_
         "max_requests_jitter": ("50", 50),
         "max_rss": ("512M", 512 << 20),
         "worker_timeout": ("2.5", 2.5),
+        "preload": ("1", True),
         "reload": ("1", True),
         "reload_include": ("*.md,*.yaml", ("*.md", "*.yaml")),
         "reload_exclude": ("drafts", ("drafts",)),

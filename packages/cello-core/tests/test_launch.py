@@ -127,13 +127,22 @@ def test_what_is_not_given_takes_its_default(
         ("cpu_affinity", "CELLO_CPU_AFFINITY", (True, False, "1"), (True, False, True)),
         ("shutdown_timeout", "CELLO_SHUTDOWN_TIMEOUT", ("0", 2.5, "86400"), (0.0, 2.5, 86_400.0)),
         ("shutdown_delay", "CELLO_SHUTDOWN_DELAY", ("1.5", 0, "3"), (1.5, 0.0, 3.0)),
+        ("preload", "CELLO_PRELOAD", (True, False, "1"), (True, False, True)),
         ("reload", "CELLO_RELOAD", (True, False, "1"), (True, False, True)),
         ("reload_include", "CELLO_RELOAD_INCLUDE", (["a", "b"], ("c",), "d,e"), (("a", "b"), ("c",), ("d", "e"))),
         ("reload_exclude", "CELLO_RELOAD_EXCLUDE", (["a", "b"], "c", "d,e"), (("a", "b"), ("c",), ("d", "e"))),
     ],
     ids=[
         *("host", "port", "PORT", "env", "debug", "no debug", "logs", "workers"),
-        *("cpu_affinity", "shutdown_timeout", "shutdown_delay", "reload", "reload_include", "reload_exclude"),
+        *(
+            "cpu_affinity",
+            "shutdown_timeout",
+            "shutdown_delay",
+            "preload",
+            "reload",
+            "reload_include",
+            "reload_exclude",
+        ),
     ],
 )
 def test_the_command_line_goes_before_arguments_and_they_before_the_environment(

@@ -90,6 +90,10 @@ def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any
     from cello import _serve
 
     try:
+        if control is not None and control.is_template:
+            from cello._template import become_worker
+
+            control = become_worker(control)
         _serve.serve(app, options, control)
     except CelloError as error:
         fail(error, EXIT_START, control)
@@ -162,6 +166,7 @@ def supervise(options: Options, *, is_script: bool = False, is_known: bool = Tru
         "port": options.port,
         "workers": options.workers,
         "limits": [options.max_rss, options.worker_timeout],
+        "preload": options.preload,
         "reload": None,
     }
     names = ("cpu_affinity", "shutdown_timeout", "shutdown_delay", "max_restarts")

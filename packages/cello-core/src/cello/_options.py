@@ -47,6 +47,7 @@ class Options:
     max_requests_jitter: int = 0
     max_rss: int = 0
     worker_timeout: float = 0
+    preload: bool = False
     reload: bool = False
     reload_include: tuple[str, ...] = ()
     reload_exclude: tuple[str, ...] = ()
@@ -54,7 +55,8 @@ class Options:
     @property
     def is_supervised(self) -> bool:
         """Whether it takes a supervisor: for several workers, or to replace one."""
-        return self.workers > 1 or self.reload or bool(self.max_requests or self.max_rss or self.worker_timeout)
+        is_watched = self.max_requests or self.max_rss or self.worker_timeout
+        return self.workers > 1 or self.preload or self.reload or bool(is_watched)
 
 
 def resolve(
@@ -90,6 +92,9 @@ def resolve(
     is_reloading = choose("reload", _flag, "CELLO_RELOAD") or False
     if is_reloading and env == "production":
         raise OptionError("reload is for development, and env is production: leave one of them out")
+    is_preloading = choose("preload", _flag, "CELLO_PRELOAD") or False
+    if is_preloading and is_reloading:
+        raise OptionError("preload imports the application once, and reload at each save: leave one of them out")
     return Options(
         host=choose("host", _host, "CELLO_HOST") or "127.0.0.1",
         port=8000 if port is None else port,
@@ -107,6 +112,7 @@ def resolve(
         max_requests_jitter=(max_requests or 0) // 10 if jitter is None else jitter,
         max_rss=choose("max_rss", _quantities.memory, "CELLO_MAX_RSS") or 0,
         worker_timeout=choose("worker_timeout", _quantities.seconds, "CELLO_WORKER_TIMEOUT") or 0,
+        preload=is_preloading,
         reload=is_reloading,
         reload_include=choose("reload_include", _patterns, "CELLO_RELOAD_INCLUDE") or (),
         reload_exclude=choose("reload_exclude", _patterns, "CELLO_RELOAD_EXCLUDE") or (),
@@ -137,6 +143,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-rss", help="replace a worker that has more memory, such as 512M (never)")
     parser.add_argument(
         "--worker-timeout", help="end and replace a worker that makes no progress for so long, in s (never)"
+    )
+    parser.add_argument(
+        "--preload", action="store_true", default=None, help="import the application once, and fork workers off (off)"
     )
     parser.add_argument("--reload", action="store_true", default=None, help="start anew when a file is saved (off)")
     parser.add_argument(

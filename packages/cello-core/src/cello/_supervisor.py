@@ -72,11 +72,15 @@ def main() -> None:
 
 def _supervisor(terms: dict[str, Any], arena: Arena) -> Supervisor:
     limits = Limits(arena, tell, *terms["limits"])
-    if terms["reload"] is None:
-        return Supervisor(terms["command"], Cluster.of(terms), arena, limits)
-    from cello._supervisor_reload import Reloading
+    if terms["reload"] is not None:
+        from cello._supervisor_reload import Reloading
 
-    return Reloading(terms["command"], Cluster.of(terms), arena, limits, terms["reload"])
+        return Reloading(terms["command"], Cluster.of(terms), arena, limits, terms["reload"])
+    if terms["preload"]:
+        from cello._supervisor_preload import Preloading
+
+        return Preloading(terms["command"], Cluster.of(terms), arena, limits)
+    return Supervisor(terms["command"], Cluster.of(terms), arena, limits)
 
 
 def tell(words: str) -> None:
@@ -166,8 +170,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Starts the workers, supervises them until all have ended, and gives the exit code."""
-        for slot in self.slots:
-            slot.worker = self.start(slot)
+        self.begin()
         while self.workers or not self.is_stopping:
             for key, _ in self.selector.select(self.pause_s()):
                 if key.data is None:
@@ -179,6 +182,11 @@ class Supervisor:
             self.bury()
             self.come_to_time()
         return self.exit_code
+
+    def begin(self) -> None:
+        """Starts the first workers."""
+        for slot in self.slots:
+            slot.worker = self.start(slot)
 
     def close(self) -> None:
         """Ends what is left. Workers that nobody tells anything any more end by themselves."""
@@ -192,11 +200,15 @@ class Supervisor:
         """Starts a process for a slot."""
         return self.follow(self.worker(slot))
 
+    def hand(self, slot: Slot) -> Handed:
+        """A place for one more worker of a slot."""
+        seat = min({*range(len(self.workers) + 1)} - {worker.seat for worker in self.workers})
+        return Handed(self.arena.fileno(), slot.number, seat)
+
     def worker(self, slot: Slot, prepare: Callable[[], None] | None = None, *, has_terminal: bool = False) -> Worker:
         """A new process for a slot."""
-        seat = min({*range(len(self.workers) + 1)} - {worker.seat for worker in self.workers})
-        handed = Handed(self.arena.fileno(), slot.number, seat)
-        return Worker(self.command, handed, prepare, has_terminal=has_terminal)
+        handed = self.hand(slot)
+        return Worker.launch(self.command, handed, prepare, has_terminal=has_terminal)
 
     def follow(self, worker: Worker) -> Worker:
         """Puts a worker that has just been started where it is to run, and listens to it from now on."""
@@ -290,12 +302,16 @@ class Supervisor:
 
     def bury_orphans(self) -> None:
         """Waits for processes that are none of its own: as process 1 of a container it is given every orphan."""
-        own = {worker.pid for worker in self.workers}
+        own = self.own()
         with suppress(ChildProcessError):
             while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 if ended.si_pid in own:
                     return  # it has ended just now: its signal is on the way
                 os.waitpid(ended.si_pid, 0)
+
+    def own(self) -> set[int]:
+        """The processes whose end is seen otherwise."""
+        return {worker.pid for worker in self.workers}
 
     def lose(self, worker: Worker) -> None:
         """A worker has ended."""
@@ -420,11 +436,7 @@ class Supervisor:
                     self.stop(0)
                     continue
                 self.notifier.reloading()
-                self.roll = deque(slot for slot in self.slots if slot.is_wanted)
-                for slot in self.slots:
-                    if slot.is_given_up:
-                        self.fill(slot)
-                self.next_of_roll()
+                self.renew_all()
             elif number == signal.SIGTTIN:
                 self.add()
             elif number == signal.SIGTTOU:
@@ -443,6 +455,14 @@ class Supervisor:
         self.sockets.let_go()  # files stay as long as workers may serve on
         for worker in self.workers:
             worker.stop(order)
+
+    def renew_all(self) -> None:
+        """Has all workers replaced, one by one, and tries again what was given up."""
+        self.roll = deque(slot for slot in self.slots if slot.is_wanted)
+        for slot in self.slots:
+            if slot.is_given_up:
+                self.fill(slot)
+        self.next_of_roll()
 
     def next_of_roll(self) -> None:
         """Starts the successor of the next worker that is to be replaced, when the one before has ended."""

@@ -9,13 +9,35 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Literal
+    from typing import Literal, Self
 
-__all__ = ["Handed", "Worker"]
+__all__ = ["Handed", "Process", "Worker"]
+
+
+class Process(Protocol):
+    """What is asked of a process, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def returncode(self) -> int | Any:
+        """Its exit code, negative for a signal; None until `poll()` has seen its end."""
+        ...
+
+    def poll(self) -> int | None:
+        """Sees whether it has ended: its exit code."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """Sends it a signal, if it has not ended."""
+        ...
 
 
 class Handed(NamedTuple):
@@ -33,29 +55,13 @@ class Worker:
     and `stop`; from there `ready`, `leaving`, `worn N` (after N answers), `failed "WORDS"` and
     `about {"NAME": VALUE}`. Its end is that of the other side.
 
-    Shape: `prepare` is called in the new process, before it runs the command.
+    Shape: `channel` is the supervisor's end.
     """
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        handed: Handed,
-        prepare: Callable[[], None] | None = None,
-        *,
-        has_terminal: bool = False,
-    ) -> None:
-        self.channel, theirs = socket.socketpair()
-        self.channel.setblocking(False)
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, *command],
-                env={**os.environ, "CELLO_WORKER": str(theirs.fileno()), "CELLO_PLACE": ",".join(map(str, handed))},
-                stdin=None if has_terminal else subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), handed.arena],
-                # Ctrl-C in a terminal is for the supervisor alone, which tells the workers.
-                process_group=None if has_terminal else 0,
-                preexec_fn=prepare,
-            )
+    def __init__(self, process: Process, channel: socket.socket, handed: Handed) -> None:
+        channel.setblocking(False)
+        self.process = process
+        self.channel = channel
         self.slot = handed.slot
         self.seat = handed.seat
         self.ready_s: float | None = None
@@ -73,6 +79,34 @@ class Worker:
         self._has_shared = False
         self._received = b""
         self._blame: str | None = None
+
+    @classmethod
+    def launch(
+        cls,
+        command: Sequence[str],
+        handed: Handed,
+        prepare: Callable[[], None] | None = None,
+        *,
+        has_terminal: bool = False,
+        is_template: bool = False,
+    ) -> Self:
+        """Starts a process that runs the command.
+
+        Shape: `prepare` is called in the new process before that; a template forks workers off (`cello._template`).
+        """
+        place = f"{handed.arena},template" if is_template else ",".join(map(str, handed))
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                env={**os.environ, "CELLO_WORKER": str(theirs.fileno()), "CELLO_PLACE": place},
+                stdin=None if has_terminal else subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), handed.arena],
+                # Ctrl-C in a terminal is for the supervisor alone, which tells the workers.
+                process_group=None if has_terminal else 0,
+                preexec_fn=prepare,
+            )
+        return cls(process, ours, handed)
 
     @property
     def pid(self) -> int:
@@ -137,7 +171,7 @@ class Worker:
 
     def kill(self) -> None:
         """Ends it whatever it does."""
-        self.process.kill()
+        self.process.send_signal(signal.SIGKILL)
 
     def abort(self, blame: str) -> None:
         """Has it tell what all its threads do, and end."""
@@ -159,7 +193,7 @@ class Worker:
     def _end(self, word: str) -> None:
         self.is_leaving = True
         if self.ready_s is None:
-            self.process.terminate()  # it may not be listening to the channel yet
+            self.process.send_signal(signal.SIGTERM)  # it may not be listening to the channel yet
         else:
             self._say(word)
 

@@ -15,7 +15,7 @@ from cello._place import Place
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cello._kernel import Server
     from cello._options import Options
@@ -48,13 +48,16 @@ class Control:
     def __init__(self, channel: socket.socket, place: str) -> None:
         self._channel = channel
         self._place = place
+        #: Whether this process is to fork workers off, and serves nothing itself.
+        self.is_template = place.endswith(",template")
         self._received = b""
         self._listeners: list[int] = []
 
     @classmethod
     def inherited(cls) -> Control | None:
         """The channel that the environment names, once; None in a process that is no worker."""
-        number, place = os.environ.pop("CELLO_WORKER", None), os.environ.pop("CELLO_PLACE", "")
+        place = os.environ.pop("CELLO_PLACE", "")
+        number = os.environ.pop("CELLO_WORKER", None)
         if number is None:
             return None
         try:
@@ -67,6 +70,21 @@ class Control:
         channel.set_inheritable(False)
         channel.setblocking(False)
         return cls(channel, place)
+
+    def orders(self) -> Iterator[tuple[str, int]]:
+        """What a template is asked for, as long as there is a supervisor: a place, and a worker's end of a channel."""
+        while True:
+            self._channel.setblocking(True)
+            data, descriptors, _, _ = socket.recv_fds(self._channel, 1 << 10, 1, socket.MSG_CMSG_CLOEXEC)
+            if not data:
+                return
+            yield data.decode().split()[1], descriptors[0]
+
+    def succeeded(self, channel: socket.socket, place: str) -> Control:
+        """That of a worker that was forked off."""
+        self._channel.close()
+        channel.setblocking(False)
+        return Control(channel, f"{self._place.partition(',')[0]},{place}")
 
     def place(self, options: Options) -> Place:
         """The place that the supervisor has given this process; asked once.

@@ -286,6 +286,7 @@ class App(Scope):
         max_requests_jitter: int | None = None,
         max_rss: int | str | None = None,
         worker_timeout: float | None = None,
+        preload: bool | None = None,
         reload: bool | None = None,
         reload_include: Sequence[str] | None = None,
         reload_exclude: Sequence[str] | None = None,
@@ -305,7 +306,8 @@ class App(Scope):
         `worker_timeout` seconds tells what it does, and is ended. Each is off unless it is given, and has one worker
         supervised, too.
 
-        With `reload` workers are replaced when a file is saved: code, templates, and what the globs of `reload_include`
+        With `preload` the application is imported once, and workers are forked off that process. With `reload` they are
+        replaced when a file is saved: code, templates, and what the globs of `reload_include`
         match, not what those of `reload_exclude` do.
 
         Units: `shutdown_timeout` in seconds, and `shutdown_delay`, for which it serves on after SIGTERM, not ready any
@@ -320,6 +322,7 @@ class App(Scope):
         arguments |= {"shutdown_timeout": shutdown_timeout, "shutdown_delay": shutdown_delay}
         arguments |= {"max_requests": max_requests, "max_requests_jitter": max_requests_jitter}
         arguments |= {"max_rss": max_rss, "worker_timeout": worker_timeout}
+        arguments |= {"preload": preload}
         arguments |= {"reload": reload, "reload_include": reload_include, "reload_exclude": reload_exclude}
         _launch.run(self, arguments)
 

@@ -1,0 +1,191 @@
+"""The supervisor of workers that are forked off a template, which has imported the application once.
+
+A worker's parent ends as soon as it is there, so that the supervisor is its parent, as of any other. While there is no
+template, workers start as they do without one. SIGHUP makes a new template, of new code, before it replaces workers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import selectors
+import signal
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from cello._launch import EXIT_START
+from cello._supervisor import Slot, Supervisor, tell
+from cello._supervisor_worker import Handed, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Literal
+
+    from cello._kernel import Arena
+    from cello._supervisor_cluster import Cluster
+    from cello._supervisor_limits import Limits
+
+__all__ = ["Preloading"]
+
+#: How long a template may take to fork; one that takes longer is stuck.
+FORK_TIMEOUT_S = 10.0
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Forked:
+    """A worker's process, which the supervisor has not started but is the parent of."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Sees whether it has ended: its exit code, negative for a signal."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def send_signal(self, sig: int) -> None:
+        """Sends it a signal, if it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+
+class Template:
+    """The process that forks workers off. It is told and heard as a worker is, but serves nothing."""
+
+    def __init__(self, command: Sequence[str], arena: int) -> None:
+        self.process = Worker.launch(command, Handed(arena, 0, 0), is_template=True)
+
+    def fork(self, handed: Handed) -> Worker:
+        """A new worker.
+
+        Errors: OSError where the template does not answer.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            words = f"fork {handed.slot},{handed.seat}\n"
+            socket.send_fds(self.process.channel, [words.encode()], [theirs.fileno()])
+        if not select.select([self.process.channel], [], [], FORK_TIMEOUT_S)[0]:
+            raise TimeoutError("it does not answer")
+        said = self.process.channel.recv(1 << 10).decode().split()
+        if said[:1] != ["forked"]:
+            raise OSError("it has ended")
+        return Worker(Forked(int(said[1])), ours, handed)
+
+    def end(self) -> None:
+        """Has it end: it has nothing to do without a supervisor."""
+        self.process.channel.close()
+
+
+class Preloading(Supervisor):
+    """Workers that are forked off a template."""
+
+    def __init__(self, command: Sequence[str], cluster: Cluster, arena: Arena, limits: Limits) -> None:
+        super().__init__(command, cluster, arena, limits)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        #: The one that workers are forked off; the one that is to take its place; and those that have not ended yet.
+        self.template: Template | None = None
+        self.next_template: Template | None = None
+        self.templates: list[Template] = []
+
+    def begin(self) -> None:
+        """Starts the first template, and the first workers when it is ready."""
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Starts a template."""
+        template = Template(self.command, self.arena.fileno())
+        self.next_template = template
+        self.templates.append(template)
+        self.selector.register(template.process.channel, selectors.EVENT_READ, lambda: self.follow_template(template))
+
+    def follow_template(self, template: Template) -> None:
+        """Listens to a template that is being made ready; what it says later is an answer, or its end."""
+        if "ready" in list(template.process.hear()):
+            self.selector.unregister(template.process.channel)
+            self.next_template, before, self.template = None, self.template, template
+            if before is not None:
+                before.end()
+            if self.is_stopping:
+                template.end()
+            elif self.is_started:
+                super().renew_all()
+            else:
+                super().begin()
+        elif template.process.is_deaf:
+            self.selector.unregister(template.process.channel)
+
+    def worker(self, slot: Slot, prepare: Callable[[], None] | None = None, *, has_terminal: bool = False) -> Worker:
+        """A new process for a slot, forked off the template if there is one."""
+        if self.template is not None:
+            try:
+                return self.template.fork(self.hand(slot))
+            except OSError as error:
+                tell(f"the template {self.template.process.pid} is of no use any more: {error}")
+                self.template.process.kill()
+                self.template = None
+        return super().worker(slot, prepare, has_terminal=has_terminal)
+
+    def bury(self) -> None:
+        """Sees which processes have ended."""
+        for template in [one for one in self.templates if one.process.process.poll() is not None]:
+            self.templates.remove(template)
+            self.lose_template(template)
+        super().bury()
+
+    def lose_template(self, template: Template) -> None:
+        """A template has ended."""
+        process = template.process
+        if template is self.next_template:
+            with suppress(OSError):
+                list(process.hear())
+            if process.channel in self.selector.get_map():
+                self.selector.unregister(process.channel)
+            self.next_template = None
+            if not self.is_stopping:
+                tell(process.failure or f"the template {process.cause()} before it was ready")
+            if self.is_started:
+                tell("the workers stay as they are")
+                self.notifier.reloaded()
+            else:
+                self.stop(EXIT_START)
+        elif template is self.template:
+            self.template = None
+            if not self.is_stopping:
+                tell(f"the template {process.pid} {process.cause()}: workers start without it until SIGHUP")
+        process.channel.close()
+
+    def own(self) -> set[int]:
+        """The processes whose end is seen otherwise."""
+        return super().own() | {template.process.pid for template in self.templates}
+
+    def renew_all(self) -> None:
+        """Makes a template of the new code, and has all workers replaced when it is ready."""
+        if self.next_template is None:
+            self.prepare()
+
+    def next_of_roll(self) -> None:
+        """Starts the successor of the next worker that is to be replaced; while a template is awaited, of no other."""
+        if self.next_template is None or self.roll:
+            super().next_of_roll()
+
+    def stop(self, exit_code: int, order: Literal["stop", "drain"] = "stop") -> None:
+        """Has all workers end, and then the supervisor."""
+        if not self.is_stopping:
+            for template in self.templates:
+                template.process.process.send_signal(signal.SIGTERM)
+        super().stop(exit_code, order)
+
+    def close(self) -> None:
+        """Ends what is left."""
+        super().close()
+        for template in self.templates:
+            template.process.kill()
+            template.end()
+            with suppress(ChildProcessError):
+                os.waitpid(template.process.pid, 0)
