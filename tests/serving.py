@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Launch", "Reply", "Serve", "Server", "Stopped", "read_all", "run_source", "run_to_its_end"]
+__all__ = ["Launch", "Reply", "Serve", "Server", "Stopped", "read_all", "read_answer", "run_source", "run_to_its_end"]
 
 PATIENCE_S = 20.0
 #: A head, with the length of what follows.
@@ -213,12 +213,7 @@ class Server:
         """Sends bytes on a connection of its own and returns one answer, which says how long its body is."""
         with self.connect(timeout_s) as connection:
             connection.sendall(data)
-            answer = b""
-            while not (found := CONTENT_LENGTH.search(answer)) or len(answer) < found.end() + int(found[1]):
-                chunk = connection.recv(65536)
-                assert chunk, answer
-                answer += chunk
-            return answer
+            return read_answer(connection)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Sends the process a signal."""
@@ -249,6 +244,16 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+
+
+def read_answer(connection: socket.socket) -> bytes:
+    """One answer, which says how long its body is."""
+    answer = b""
+    while not (found := CONTENT_LENGTH.search(answer)) or len(answer) < found.end() + int(found[1]):
+        chunk = connection.recv(65536)
+        assert chunk, answer
+        answer += chunk
+    return answer
 
 
 def read_all(connection: socket.socket) -> bytes:
