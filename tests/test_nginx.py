@@ -120,7 +120,7 @@ def listens(port: int) -> bool:
 
 def example() -> str:
     """The application of the guide, with more routes."""
-    (block,) = [block for block in blocks(GUIDE, "python") if "set_trusted_proxies" in block]
+    (block,) = [block for block in blocks(GUIDE, "python") if 'set_trusted_proxies(["127.0.0.1"])' in block]
     before, run, after = block.rpartition("app.run()\n")
     assert (run, after) == ("app.run()\n", "")
     return before + textwrap.dedent(ROUTES)
@@ -128,7 +128,7 @@ def example() -> str:
 
 def configuration(folder: Path, cello_port: int, http_port: int, https_port: int) -> str:
     """The guide's configuration with the ports and files of a test, in a whole file."""
-    (text,) = blocks(GUIDE, "nginx")
+    (text,) = [block for block in blocks(GUIDE, "nginx") if "server 127.0.0.1:8000;" in block]
     for theirs, ours in (
         ("server 127.0.0.1:8000;", f"server 127.0.0.1:{cello_port};"),
         ("listen 80;", f"listen 127.0.0.1:{http_port};"),

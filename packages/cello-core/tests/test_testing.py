@@ -557,6 +557,11 @@ def test_what_ends_the_process_ends_the_block(kind: Kind) -> None:
     kind.run(main)
 
 
+def is_no_more_than(before: tuple[int, int], now: tuple[int, int]) -> bool:
+    """Whether there are as many threads and descriptors as before, or fewer, where others' garbage has gone meanwhile."""
+    return all(one <= other for one, other in zip(now, before, strict=True))
+
+
 def test_nothing_is_left_behind(kind: Kind) -> None:
     app = App()
     app.get("/", blocking=True)(lambda: "here")
@@ -585,7 +590,7 @@ def test_nothing_is_left_behind(kind: Kind) -> None:
     before = left()
     for _ in range(20):
         kind.run(main)
-    assert left() == before
+    assert is_no_more_than(before, left())
 
     async def often() -> None:
         for _ in range(80):
@@ -595,7 +600,7 @@ def test_nothing_is_left_behind(kind: Kind) -> None:
         await asyncio.get_running_loop().shutdown_default_executor()
 
     kind.run(often)
-    assert left() == before
+    assert is_no_more_than(before, left())
 
 
 def test_no_signal_is_handled() -> None:
