@@ -558,7 +558,7 @@ def test_what_ends_the_process_ends_the_block(kind: Kind) -> None:
 
 
 def is_no_more_than(before: tuple[int, int], now: tuple[int, int]) -> bool:
-    """Whether there are as many threads and descriptors as before, or fewer, where others' garbage has gone meanwhile."""
+    """Whether there are as many threads and descriptors as before, or fewer: garbage of others may go meanwhile."""
     return all(one <= other for one, other in zip(now, before, strict=True))
 
 
