@@ -41,7 +41,7 @@ COUNTED = """
 
     @app.get("/environment")
     def environment():
-        program = "import os; print([name for name in os.environ if name[:5] == 'CELLO'], os.listdir('/proc/self/fd'))"
+        program = "import os; print([*{'CELLO_WORKER', 'CELLO_PLACE'} & {*os.environ}], os.listdir('/proc/self/fd'))"
         return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
 
     app.run()
