@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 import threading
 from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from cello import _breakpoint
 from cello._binds import binds
 from cello._kernel import Listener
+from cello._launch import EXIT_INTERRUPTED
 from cello._port import listing
 from cello._reload import RELOAD_TIMEOUT_S, about, leave_interrupts
 from cello._sd_notify import Notifier
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 _log = logging.getLogger("cello")
+
+#: How long tasks may take to end when a second Ctrl-C has cancelled them.
+CANCEL_TIMEOUT_S = 1.0
 
 
 def serve(app: App, options: Options, control: Control | None = None) -> None:
@@ -64,8 +69,26 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
         try:
             with telling() if options.debug else nullcontext():
                 runner.run(_live(serving, sockets, control, notifier, loop, options))
+        except KeyboardInterrupt:
+            serving.end()
+            _cancel_or_exit(loop, sockets)
+            raise
         finally:
             serving.end()  # and now the runner cancels what is left
+
+
+def _cancel_or_exit(loop: EventLoop, sockets: Sockets) -> None:
+    """Cancels what is left, and ends the process where that will not be: the runner would wait for ever."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=CANCEL_TIMEOUT_S))
+    if not all(task.done() for task in left):
+        sockets.close()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(EXIT_INTERRUPTED)
 
 
 def _pin() -> None:
