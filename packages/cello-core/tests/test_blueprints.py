@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cello import App, Blueprint
 from cello._compose import compose
-from cello._route_options import OPTIONS, Option, provide
 from cello._threads import Threads
 from cello.errors import StartError
 from cello.routing import IntConstraint
@@ -243,42 +242,6 @@ def test_a_blueprint_of_blocking_handlers_may_have_asynchronous_ones() -> None:
     app.register_blueprint(blueprint)
     plans = compose(app, Threads(1)).plans
     assert [(plan.is_async, plan.handler is waiting) for plan in plans] == [(True, False), (True, True)]
-
-
-def test_an_option_may_be_provided_by_somebody_else() -> None:
-    seen: list[Any] = []
-
-    def refuse(value: Any, said: str) -> None:
-        if not isinstance(value, str):
-            raise TypeError(f"{said} is no word")
-
-    async def layer(request: Any, call_next: Any) -> Any: ...
-
-    def layers(value: Any) -> list[Any]:
-        seen.append(value)
-        return [layer]
-
-    provide("word", Option(refuse, layers=layers))
-    try:
-        app = App()
-        route: Any = app.get
-        route("/", word="x")(lambda: None)
-        with pytest.raises(TypeError, match="word=7 of the route /seven is no word"):
-            route("/seven", word=7)
-        assert compose(app, Threads(1)).plans[0].is_async
-        assert seen == ["x"]
-        with pytest.raises(ValueError, match="there is an option 'word' of routes already"):
-            provide("word", Option(refuse))
-    finally:
-        del OPTIONS["word"]
-
-
-def test_an_option_of_another_distribution_is_an_error_that_names_it() -> None:
-    get: Any = App().get
-    with pytest.raises(
-        TypeError, match=r"the route / has an option 'guards', .* comes from cello-security, which is not"
-    ):
-        get("/", guards=[])
 
 
 @pytest.mark.parametrize(

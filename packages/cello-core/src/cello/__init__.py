@@ -51,7 +51,9 @@ if not TYPE_CHECKING:  # with it, every misspelt name would be one to a type che
     def __getattr__(name: str) -> object:
         module = _LAZY.get(name)
         if module is None:
-            raise AttributeError(f"module 'cello' has no attribute {name!r}")
+            from cello._plugins.exports import export
+
+            return export(name)
         from importlib import import_module
 
         return getattr(import_module(module), name)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from cello._answers import Answers
 from cello._layers import around, of_middleware
 from cello._middleware import in_order
-from cello._route_options import OPTIONS
+from cello._plugins.declaration import Kind
+from cello._route_options import in_phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ __all__ = ["innermost_app", "layers_around", "layers_of", "layers_of_route"]
 
 def layers_of_route(route: Route) -> Iterator[Layer]:
     """The layers that its options stand for, the innermost first."""
-    values = ((option, route.options.get(name)) for name, option in OPTIONS.items())
+    values = ((option, route.options.get(name)) for name, option in in_phases())
     found = [one for option, value in values if option.layers and value is not None for one in option.layers(value)]
     return map(of_middleware, reversed(found))
 
@@ -38,7 +39,7 @@ def layers_of(scope: Scope, tell: Callable[[Request, Any], Response] | None = No
     """
     from cello.app import App
 
-    middleware = in_order(scope._middleware, scope._words)
+    middleware = in_order(scope._middleware, scope._words, scope._known_plugins().names(Kind.MIDDLEWARE))
     sees_responses = isinstance(scope, App) and bool(middleware or scope._after)
     answers = Answers(scope._answers, tell if sees_responses else None)
     if answers or scope._before or scope._after:

@@ -15,6 +15,8 @@ from cello.errors import CelloError, OptionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cello._plugins.declaration import Declaration
+
 __all__ = ["main", "parser_of"]
 
 
@@ -51,13 +53,28 @@ def _parsers(chosen: str) -> tuple[Any, argparse.ArgumentParser, argparse.Argume
     parser.add_argument("--version", action="version", version=f"cello {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     module, own = None, parser
-    for name, words in COMMANDS.items():
+    brought = {} if chosen in COMMANDS else _brought()
+    for name, words in (*COMMANDS.items(), *((name, one.words) for name, one in brought.items())):
         description = f"{words[0].upper()}{words[1:]}."
         command = commands.add_parser(name, help=words, description=description, allow_abbrev=False)
         if name == chosen:
-            module, own = import_module(f"cello._commands.{name}"), command
+            module = brought[name].load() if name in brought else import_module(f"cello._commands.{name}")
+            own = command
             module.add_arguments(command)
     return module, parser, own
+
+
+def _brought() -> dict[str, Declaration]:
+    """The commands that plugins bring, by name. A name that two of them claim is neither's."""
+    from cello._plugins import installed
+    from cello._plugins.declaration import Kind
+
+    try:
+        names = installed().names(Kind.COMMAND)
+    except CelloError as error:  # whoever asks for help gets it
+        print(f"cello: no commands of plugins: {error}", file=sys.stderr)
+        return {}
+    return {name: whose[0][1] for name, whose in sorted(names.items()) if len(whose) == 1}
 
 
 def _refuse(parser: argparse.ArgumentParser, words: Sequence[str]) -> NoReturn:

@@ -8,6 +8,7 @@ from inspect import isasyncgenfunction, isawaitable, isgeneratorfunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cello._handler import takes, where
+from cello._plugins.acting import Acting
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ class Entered(NamedTuple):
 class Life:
     """The life of an application and of those that are mounted in it, each once.
 
-    An application's lifespans enclose its start-up and shut-down functions, these what it provides to dependencies, and
-    all of it what the applications in it have; innermost are those of ASGI.
+    The hooks of plugins enclose all else. An application's lifespans enclose its start-up and shut-down functions,
+    these what it provides to dependencies, and all of it what the applications in it have; innermost are those of ASGI.
     """
 
     def __init__(self, app: App) -> None:
         self._apps = app._applications()
+        self._acting = Acting(self._apps)
         self._providing: list[Providers] = []
         self._entered: dict[App, list[Entered]] = {one: [] for one in self._apps}
         self._mounted = _lifespans_of_mounted(self._apps)
@@ -50,6 +52,7 @@ class Life:
         Errors: StartError.
         """
         try:
+            await self._acting.start()
             for app in self._apps:
                 for lifespan in app._lifespans:
                     self._entered[app].append(await _enter(app, lifespan))
@@ -71,6 +74,8 @@ class Life:
             for app in reversed(self._apps):
                 for entered in reversed(self._entered[app]):
                     await _leave_after(entered, error)
+            with suppress(StartError):
+                await self._acting.stop()
             raise
 
     async def stop(self) -> None:
@@ -100,6 +105,10 @@ class Life:
                     await _leave(entered)
                 except StartError as error:
                     failures.append(error)
+        try:
+            await self._acting.stop()
+        except StartError as error:
+            failures.append(error)
         if failures:
             raise failures[0]
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from cello._plugins.declaration import Declaration
     from cello.middleware import Middleware, Phase
 
 __all__ = ["Standing", "checked", "in_order", "standing"]
@@ -25,6 +26,10 @@ class Standing(NamedTuple):
     phase: Phase | None = None
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+
+    def declared(self, place: Declaration) -> Standing:
+        """The middleware where a plugin says that it stands, and where it was asked to stand itself."""
+        return self._replace(phase=place.phase, before=(*place.before, *self.before), after=(*place.after, *self.after))
 
 
 def checked(middleware: object) -> Middleware:
@@ -64,9 +69,10 @@ def standing(
     return Standing(found, own, phase, _names(before), _names(after))
 
 
-def in_order(added: Sequence[Standing], scope: str) -> list[Middleware]:
+def in_order(added: Sequence[Standing], scope: str, declared: Iterable[str] = ()) -> list[Middleware]:
     """The middleware of an application or a blueprint, the outermost first.
 
+    Shape: `declared` are names that plugins have, which need not be there.
     Errors: StartError where it cannot stand as it asks to, which says why.
     """
     used = [one for one in added if one.phase is None]
@@ -77,12 +83,13 @@ def in_order(added: Sequence[Standing], scope: str) -> list[Middleware]:
         raise StartError(f"{scope} has two middleware of the name {twice!r}: add one of them with a name= of its own")
     inner: dict[str, set[str]] = {name: set() for name in phased}  # who stands right further in, by name
     known = set(phased) | {one.name for one in used}
+    declared = set(declared) - known
     for one in phased.values():
         for words, names in (("before", one.before), ("after", one.after)):
             for name in names:
                 other = phased.get(name.removeprefix("?"))
                 if other is None:
-                    _look_up(one, words, name, known, scope)
+                    _look_up(one, words, name, known, declared, scope)
                     continue
                 outer, further_in = (one, other) if words == "before" else (other, one)
                 _check_phases(one, words, outer, further_in, scope)
@@ -98,8 +105,8 @@ def _names(given: str | Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _look_up(one: Standing, words: str, name: str, known: set[str], scope: str) -> None:
-    if name.startswith("?") and name[1:] not in known:
+def _look_up(one: Standing, words: str, name: str, known: set[str], declared: set[str], scope: str) -> None:
+    if (name.startswith("?") and name[1:] not in known) or name in declared:
         return
     if (used := name.removeprefix("?")) in known:
         if words == "before":
@@ -110,7 +117,7 @@ def _look_up(one: Standing, words: str, name: str, known: set[str], scope: str) 
         )
     from difflib import get_close_matches
 
-    close = get_close_matches(name, known - {one.name}, 1)
+    close = get_close_matches(name, (known | declared) - {one.name}, 1)
     hint = f"did you mean {close[0]!r}?" if close else f'write "?{name}" if it need not be there'
     raise StartError(
         f"the middleware {one.name!r} of {scope} asks to stand {words} {name!r}, which is not there: {hint}"

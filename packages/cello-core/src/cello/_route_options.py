@@ -1,7 +1,7 @@
 """What a route may say beside its path and its methods.
 
-The options are a registry: whoever provides another one adds it with `provide`, and from then on every decorator takes
-it, every blueprint has it as a default, and its layer stands around the handlers of the routes that have it.
+Plugins declare further ones: every decorator takes them, every blueprint may have them as defaults, and their layers
+stand around the handlers of the routes that have them.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Literal
 
+    from cello._plugins import Plugins
     from cello._types import Words
-    from cello.middleware import Middleware
+    from cello.middleware import Middleware, Phase
     from cello.routing import Constraint
 
 __all__ = [
+    "CORE",
     "OPTIONS",
     "Option",
     "RouteDefaults",
     "RouteOptions",
+    "announce",
     "check",
     "check_defaults",
+    "in_phases",
     "merge",
-    "provide",
     "within",
 ]
 
@@ -80,16 +83,20 @@ class Option(NamedTuple):
     is_default: bool = True
     #: The middleware that a value stands for, the outermost first.
     layers: Callable[[Any], Sequence[Middleware]] | None = None
+    #: Where those stand among those of other options, as the plugin declares it; None of the framework's own.
+    phase: Phase | None = None
 
 
-def provide(name: str, option: Option) -> None:
-    """Adds an option.
+def announce(name: str, plugins: Plugins) -> None:
+    """Has the option be known, which some of these plugins declare, and looked up when it is first used."""
+    _ANNOUNCED.setdefault(name, plugins)
 
-    Errors: ValueError where there is one of that name.
-    """
-    if name in OPTIONS:
-        raise ValueError(f"there is an option {name!r} of routes already")
-    OPTIONS[name] = option
+
+def in_phases() -> list[tuple[str, Option]]:
+    """All options that are in use, those of plugins first, by phase and name: so their layers stand."""
+    brought = [item for item in OPTIONS.items() if item[0] not in CORE]
+    brought.sort(key=lambda item: (item[1].phase or 0, item[0]))
+    return [*brought, *((name, OPTIONS[name]) for name in OPTIONS if name in CORE)]
 
 
 def check(options: Mapping[str, object], what: str) -> None:
@@ -98,9 +105,7 @@ def check(options: Mapping[str, object], what: str) -> None:
     Errors: TypeError for an option that there is not or of another kind, ValueError for a value that cannot be.
     """
     for name, value in options.items():
-        option = OPTIONS.get(name)
-        if option is None:
-            raise TypeError(f"{what} has an option {name!r}, which nothing provides: {_hint(name)}")
+        option = OPTIONS.get(name) or _brought(name, what)
         if value is not None:
             option.check(value, f"{name}={value!r} of {what}")
 
@@ -136,17 +141,25 @@ def within(outer: Mapping[str, Any], own: Mapping[str, Any], path: str, handler:
     return merge(outer, own)
 
 
-#: The options that another distribution provides.
-_ELSEWHERE = {"guards": "cello-security"}
+def _brought(name: str, what: str) -> Option:
+    """An option that a plugin declares, as it is first used.
 
+    Errors: TypeError where there is none.
+    """
+    from cello._plugins import installed
+    from cello._plugins.declaration import Kind
 
-def _hint(name: str) -> str:
-    from difflib import get_close_matches
-
-    if name in _ELSEWHERE:
-        return f"it comes from {_ELSEWHERE[name]}, which is not installed"
-    close = get_close_matches(name, OPTIONS, 1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(OPTIONS))}"
+    plugins = _ANNOUNCED.get(name) or installed()
+    try:
+        option = plugins.load(Kind.ROUTE_OPTION, name)
+    except AttributeError as error:
+        raise TypeError(f"{what} has an option {name!r}: {error}") from None
+    if not isinstance(option, Option):
+        raise TypeError(f"{what} has an option {name!r}, for which a plugin has {option!r}, which is no RouteOption")
+    declaration = plugins.find(Kind.ROUTE_OPTION, name)
+    assert declaration is not None
+    OPTIONS[name] = option._replace(phase=declaration.phase)
+    return OPTIONS[name]
 
 
 def _flag(value: object, said: str) -> None:
@@ -241,3 +254,9 @@ OPTIONS: dict[str, Option] = {
     "drain": Option(_drain),
     "middleware": Option(_middleware, _joined, layers=list),
 }
+
+#: The names of the framework's own options.
+CORE = frozenset(OPTIONS)
+
+#: The options of plugins that are known and were not used yet, with who declares them.
+_ANNOUNCED: dict[str, Plugins] = {}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cello._hooks import Hook
     from cello._kernel import Request
     from cello._middleware import Standing
+    from cello._plugins import Plugins
     from cello._route_options import RouteOptions
     from cello._types import AnswerDecorator, AsyncMiddleware, HandlerDecorator, SyncMiddleware, Words
     from cello.blueprint import Blueprint
@@ -134,14 +135,17 @@ class Scope:
         """Adds a middleware in its place, whenever it is added: by phase, then before and after others, then by name.
 
         Shape: `phase` is Phase.TRANSFORM unless it is given; `before` and `after` are names, "?name" of one that need
-        not be there; `name` is that of the function or class unless it is given.
+        not be there; `name` is that of the function or class unless it is given. Where a plugin declares the middleware
+        that is named, and no phase is given, it stands where the plugin says.
         Errors: TypeError for what is no middleware. What contradicts itself is told at start.
         """
         from cello._middleware import standing
+        from cello._plugins.declaration import Kind
         from cello.middleware import Phase
 
-        phase = Phase.TRANSFORM if phase is None else phase
-        self._middleware.append(standing(middleware, name, phase, before, after))
+        one = standing(middleware, name, Phase.TRANSFORM if phase is None else phase, before, after)
+        declared = self._known_plugins().find(Kind.MIDDLEWARE, one.name) if name is not None and phase is None else None
+        self._middleware.append(one if declared is None else one.declared(declared))
         return self
 
     @overload
@@ -189,6 +193,12 @@ class Scope:
     def _words(self) -> str:
         """What it is called in a message."""
         raise NotImplementedError
+
+    def _known_plugins(self) -> Plugins:
+        """The plugins whose names are known here."""
+        from cello._plugins import installed
+
+        return installed()
 
     def _defaults(self) -> Mapping[str, Any]:
         """The options that routes have that do not say otherwise."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import TYPE_CHECKING
 
 from cello._kernel import TrustedProxies
 from cello._path import checked_prefix
+from cello._plugins import given, installed
+from cello._plugins.declaration import Kind
 from cello._route_options import check
 from cello._scope import Scope
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from cello._counts import BackgroundCounts
     from cello._kernel import Arena
     from cello._mounted_asgi import Mounted
+    from cello._plugins import Plugins
     from cello._providers import Providers
     from cello._route import Route
     from cello._types import ASGIApp, Lifespan, ListenerDecorator
@@ -38,11 +41,22 @@ class App(Scope):
 
     Shape: `errors` is "problem" for errors as `application/problem+json` (RFC 9457), "legacy" for the form
     `{"error": …, "status": …}` that went before it; `lifespan` is what the decorator `lifespan` takes.
-    Errors: ValueError for another form of errors, TypeError for a lifespan that cannot be called.
+    It has the methods of all plugins that are installed, and with `autoload=False` only those of `plugins`: names of
+    installed ones, or modules or objects that are plugins.
+    Errors: ValueError for another form of errors, TypeError for a lifespan that cannot be called, PluginError for one
+    of `plugins` that is not there or fails.
     """
 
-    def __init__(self, *, errors: Literal["problem", "legacy"] = "problem", lifespan: Lifespan | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        errors: Literal["problem", "legacy"] = "problem",
+        lifespan: Lifespan | None = None,
+        plugins: Iterable[object] = (),
+        autoload: bool = True,
+    ) -> None:
         super().__init__()
+        self._plugins: Plugins = given(plugins, autoload=autoload) if plugins or not autoload else installed()
         if errors not in _ERROR_FORMS:
             raise ValueError(f"there are no errors of the form {errors!r}: use one of {', '.join(_ERROR_FORMS)}")
         self._errors: Literal["problem", "legacy"] = errors
@@ -70,6 +84,17 @@ class App(Scope):
         self._is_ready = False
         if lifespan is not None:
             self.lifespan(lifespan)
+
+    if not TYPE_CHECKING:  # with it, every misspelt name would be one to a type checker
+
+        def __getattr__(self, name: str) -> Any:
+            """A method that a plugin brings."""
+            if name.startswith("_"):
+                raise AttributeError(f"an App has no attribute {name!r}")
+            return MethodType(self._plugins.load(Kind.APP_METHOD, name), self)
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self._plugins.names(Kind.APP_METHOD)]
 
     @property
     def routes(self) -> list[Route]:
@@ -329,6 +354,9 @@ class App(Scope):
     @property
     def _words(self) -> str:
         return "the application"
+
+    def _known_plugins(self) -> Plugins:
+        return self._plugins
 
     def _defaults(self) -> Mapping[str, Any]:
         handler_timeout_s = self._timeouts.handler_timeout if self._timeouts else None

@@ -2,6 +2,7 @@
 
 CelloError
 ├── StartError                  the application cannot be served as it is: exit code 3
+│   └── PluginError             a plugin, or a name that two of them bring, cannot be used
 ├── OptionError                 an option has a value it cannot have: exit code 2
 └── HTTPError                   an answer with a status of its own
     ├── BadRequest              400
@@ -68,6 +69,7 @@ __all__ = [
     "NotFound",
     "OptionError",
     "PayloadTooLarge",
+    "PluginError",
     "PreconditionFailed",
     "PreconditionRequired",
     "RangeNotSatisfiable",
@@ -87,6 +89,10 @@ class CelloError(Exception):
 
 class StartError(CelloError):
     """The application cannot be served as it is; the words say where and what to do."""
+
+
+class PluginError(StartError):
+    """A plugin cannot be used as it is, or a name belongs to two of them; the words say whose it is and what to do."""
 
 
 class OptionError(CelloError):

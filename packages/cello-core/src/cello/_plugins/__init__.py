@@ -1,0 +1,8 @@
+"""Plugins: how they are found, loaded and asked.
+
+All of it happens while an application is made and started, nothing while a request is served.
+"""
+
+from cello._plugins.plugins import Plugins, given, installed
+
+__all__ = ["Plugins", "given", "installed"]

@@ -1,0 +1,7 @@
+"""What the families of the framework bring: by kind and name, which family. Generated from what they declare."""
+
+from __future__ import annotations
+
+__all__ = ["CATALOGUE"]
+
+CATALOGUE: dict[str, dict[str, str]] = {}
