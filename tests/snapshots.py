@@ -29,6 +29,7 @@ _UNSTEADY = {
     r"\b\d+(\.\d+)? ?(ns|µs|ms|s)\b": r"N \2",
     r"((?:127\.0\.0\.1|localhost|\[::1\]):)\d+\b": r"\1PORT",
     r"\b(process|pid) \d+\b": r"\1 N",
+    r'(/src/cello/\w+\.py", line) \d+': r"\1 N",
 }
 
 

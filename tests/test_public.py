@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import cello
 import cello.errors
 import pytest
+from cello._route import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,8 @@ def public_objects() -> Iterator[tuple[str, Any]]:
             if isinstance(value, type):
                 ours = [kind for kind in value.__mro__ if kind.__module__.startswith("cello")]
                 for attribute in dict.fromkeys(name for kind in ours for name in vars(kind)):
-                    if not attribute.startswith("_"):
+                    is_field = isinstance(vars(value).get(attribute), type(Placed.route))  # of a named tuple
+                    if not attribute.startswith("_") and not is_field:
                         yield f"{module.__name__}.{name}.{attribute}", getattr(value, attribute)
 
 

@@ -150,16 +150,25 @@ def _brought(name: str, what: str) -> Option:
     from cello._plugins.declaration import Kind
 
     plugins = _ANNOUNCED.get(name) or installed()
+    unknown = f"which nothing provides: {_hint(name)}"
     try:
-        option = plugins.load(Kind.ROUTE_OPTION, name)
+        option = plugins.load(Kind.ROUTE_OPTION, name, unknown)
     except AttributeError as error:
-        raise TypeError(f"{what} has an option {name!r}: {error}") from None
+        raise TypeError(f"{what} has an option {name!r}, {error}") from None
     if not isinstance(option, Option):
         raise TypeError(f"{what} has an option {name!r}, for which a plugin has {option!r}, which is no RouteOption")
     declaration = plugins.find(Kind.ROUTE_OPTION, name)
     assert declaration is not None
     OPTIONS[name] = option._replace(phase=declaration.phase)
     return OPTIONS[name]
+
+
+def _hint(name: str) -> str:
+    from difflib import get_close_matches
+
+    known = {*OPTIONS, *_ANNOUNCED}
+    close = get_close_matches(name, known, 1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
 
 
 def _flag(value: object, said: str) -> None:

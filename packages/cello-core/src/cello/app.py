@@ -89,9 +89,14 @@ class App(Scope):
 
         def __getattr__(self, name: str) -> Any:
             """A method that a plugin brings."""
+            unknown = f"{type(self).__name__!r} object has no attribute {name!r}"
             if name.startswith("_"):
-                raise AttributeError(f"an App has no attribute {name!r}")
-            return MethodType(self._plugins.load(Kind.APP_METHOD, name), self)
+                raise AttributeError(unknown)
+            try:
+                function = self._plugins.load(Kind.APP_METHOD, name, unknown)
+            except AttributeError as error:
+                raise error.with_traceback(None) from None
+            return MethodType(function, self)
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *self._plugins.names(Kind.APP_METHOD)]

@@ -28,4 +28,4 @@ from cello.middleware import Phase
 __all__ = ["Phase", "Registrar", "RouteOption", "hookimpl"]
 
 #: Marks a function of a plugin as its implementation of the hook of that name.
-hookimpl = pluggy.HookimplMarker("cello")
+hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker("cello")

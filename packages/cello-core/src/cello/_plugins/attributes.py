@@ -33,7 +33,9 @@ class Attribute:
         plugins = request.app._plugins
         function = self._functions.get(plugins)
         if function is None:
-            function = self._functions[plugins] = plugins.load(Kind.REQUEST_ATTRIBUTE, self._name)
+            function = self._functions[plugins] = plugins.load(
+                Kind.REQUEST_ATTRIBUTE, self._name, f"'Request' object has no attribute {self._name!r}"
+            )
         return function(request)
 
 

@@ -17,12 +17,13 @@ def export(name: str) -> Any:
     Errors: AttributeError, and ImportError where it is imported by name, since Python has words of its own for an
     AttributeError there.
     """
+    unknown = f"module 'cello' has no attribute {name!r}"
     if name.startswith("_"):
-        raise AttributeError(f"module 'cello' has no attribute {name!r}")
+        raise AttributeError(unknown)
     try:
-        return installed().load(Kind.EXPORT, name)
+        return installed().load(Kind.EXPORT, name, unknown)
     except AttributeError as error:
         # The frames above are those of this function, of the module's __getattr__, and of who asks.
-        if sys._getframe(2).f_code.co_name == "_handle_fromlist":
+        if str(error) != unknown and sys._getframe(2).f_code.co_name == "_handle_fromlist":
             raise ImportError(str(error), name="cello") from None
         raise

@@ -1,24 +1,23 @@
-"""What is said of a name that no plugin brings: where it comes from, and what to do."""
+"""What is said of a name that a family brings which is not there: where it comes from, and what to do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cello._plugins.catalogue import CATALOGUE
-from cello._plugins.core_names import taken
 
 if TYPE_CHECKING:
     from cello._plugins.declaration import Kind
     from cello._plugins.plugins import Plugins
 
-__all__ = ["missing"]
+__all__ = ["whence"]
 
 
-def missing(kind: Kind, name: str, plugins: Plugins) -> str:
-    """The words for a name that is not there."""
+def whence(kind: Kind, name: str, plugins: Plugins) -> str | None:
+    """The words for a name that is not there; None where no family has it."""
     family = CATALOGUE.get(kind.value, {}).get(name)
     if family is None:
-        return f"there is no {kind} {name!r}{_close(kind, name, plugins)}"
+        return None
     distribution = f"cello-{family}"
     words = f"{name} comes from {distribution}"
     plugin = next((one for one in plugins.all if one.name == family), None)
@@ -29,11 +28,3 @@ def missing(kind: Kind, name: str, plugins: Plugins) -> str:
     if plugin.state == "disabled":
         return f"{words}, whose plugin is disabled: {plugin.reason}"
     return f"{words}, which is of another version: install the one that belongs to this cello-core"
-
-
-def _close(kind: Kind, name: str, plugins: Plugins) -> str:
-    from difflib import get_close_matches
-
-    known = {*plugins.names(kind), *CATALOGUE.get(kind.value, {}), *taken(kind)}
-    close = get_close_matches(name, [word for word in known if not word.startswith("_")], 1)
-    return f": did you mean {close[0]!r}?" if close else ""

@@ -53,8 +53,8 @@ class Plugins:
             raise PluginError(f"the {kind} {name!r} is declared by {whose}: disable one of them")
         return found[0][1] if found else None
 
-    def load(self, kind: Kind, name: str) -> Any:
-        """What stands behind a name.
+    def load(self, kind: Kind, name: str, unknown: str) -> Any:
+        """What stands behind a name; `unknown` are the words for one of which nobody knows.
 
         Errors: AttributeError where there is nothing of that name, or two plugins declare it; the words say which
         distribution has it, and what to do.
@@ -64,9 +64,9 @@ class Plugins:
         except PluginError as error:
             raise AttributeError(str(error)) from None
         if found is None:
-            from cello._plugins.missing import missing
+            from cello._plugins.missing import whence
 
-            raise AttributeError(missing(kind, name, self))
+            raise AttributeError(whence(kind, name, self) or unknown)
         return found.load()
 
 
