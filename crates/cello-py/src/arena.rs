@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 /// seconds since the epoch of Unix.
 type Counted = (u32, u64, u64, u64, Option<(u32, f64)>);
 
-fn refused(error: ArenaError) -> PyErr {
+pub(crate) fn refused(error: ArenaError) -> PyErr {
     match error {
         ArenaError::System(error) => error.into(),
         other => PyOSError::new_err(other.to_string()),
@@ -23,7 +23,7 @@ fn refused(error: ArenaError) -> PyErr {
 /// Memory that all workers of a server share: made once, before the first of them, and handed to each.
 #[pyclass(frozen, module = "cello._kernel")]
 pub(crate) struct Arena {
-    arena: shared::Arena,
+    pub(crate) arena: shared::Arena,
     workers: Workers,
 }
 

@@ -22,6 +22,7 @@ mod response;
 mod routing;
 mod run;
 mod server;
+mod shared;
 mod stopping;
 mod stream;
 mod waits;
@@ -65,6 +66,8 @@ mod _kernel {
     use crate::routing::Routing;
     #[pymodule_export]
     use crate::server::{_path_names, Listener, RouteError, Server};
+    #[pymodule_export]
+    use crate::shared::{Decision, Limit, SharedCell, SharedCells, SharedLimit, SharedNumbers};
     #[pymodule_export]
     use crate::stopping::ServerStopping;
 

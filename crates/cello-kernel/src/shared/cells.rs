@@ -11,7 +11,7 @@ use super::word::{Word, give_back, prepare_bytes, settled_bytes, take, words_of}
 const LAYOUT: u32 = 1;
 
 /// What labels become that there is no room for.
-const OTHER: &str = "other";
+pub const OTHER: &str = "other";
 
 /// The header: the end of the records, then a line for itself.
 const RECORDS_END: usize = 0;

@@ -97,6 +97,17 @@ impl ExpiringMap {
     /// # Panics
     /// The step gives a state that is none.
     pub fn update<A>(&self, key: Key, now_ns: u64, step: impl Fn(Option<u64>) -> Step<A>) -> Updated<A> {
+        match self.update_own(key, now_ns, &step) {
+            Some(answer) => Updated { answer, is_shared: false },
+            None => self.update_shared(key, now_ns, step),
+        }
+    }
+
+    /// As [`ExpiringMap::update`], but of a state that is the key's own: none where the map is full, and nothing is done.
+    ///
+    /// # Panics
+    /// The step gives a state that is none.
+    pub fn update_own<A>(&self, key: Key, now_ns: u64, step: &impl Fn(Option<u64>) -> Step<A>) -> Option<A> {
         let mut seen_pending = None;
         loop {
             let scan = self.scan(key, now_ns);
@@ -106,23 +117,23 @@ impl ExpiringMap {
                     self.free(pending);
                 }
                 let state = self.unexpired(live, now_ns);
-                if let Some(answer) = self.commit(live, state, &step) {
-                    return Updated { answer, is_shared: false };
+                if let Some(answer) = self.commit(live, state, step) {
+                    return Some(answer);
                 }
             } else if let Some(pending) = scan.pending {
                 if let Some(second) = scan.second {
                     self.free(second);
                 } else if seen_pending == Some(pending)
-                    && let Some(answer) = self.commit(pending, self.shared_state(now_ns), &step)
+                    && let Some(answer) = self.commit(pending, self.shared_state(now_ns), step)
                 {
-                    return Updated { answer, is_shared: false };
+                    return Some(answer);
                 }
                 seen_pending = Some(pending);
             } else if let Some(free) = scan.free {
                 let number = self.segment.words()[CLAIMS].add(1);
                 seen_pending = self.slot(free.at).claim(&free, key, claim_of(number, now_ns));
             } else {
-                return self.update_shared(key, now_ns, step);
+                return None;
             }
         }
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cello._asgi_http import answer
 from cello._options import resolve
 from cello._serving import SHUTDOWN_TIMEOUT_S, Serving
+from cello._shared_names import tell_alone
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Asgi:
         serving.prepare(loop)
         try:
             await serving.begin()
+            tell_alone(self._app._applications())
             serving.start()
         except BaseException:
             serving.end()

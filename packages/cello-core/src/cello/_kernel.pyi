@@ -47,9 +47,11 @@ __all__ = [
     "Arena",
     "ClientExchange",
     "Connection",
+    "Decision",
     "FormData",
     "Handle",
     "Headers",
+    "Limit",
     "Listener",
     "LoopCore",
     "Query",
@@ -61,6 +63,10 @@ __all__ = [
     "Seat",
     "Server",
     "ServerStopping",
+    "SharedCell",
+    "SharedCells",
+    "SharedLimit",
+    "SharedNumbers",
     "StreamTransport",
     "TimerHandle",
     "TrustedProxies",
@@ -1048,6 +1054,120 @@ class Seat:
 
     def leave(self) -> None:
         """Say that the worker serves no more."""
+
+@final
+class SharedCells:
+    """The counters of a name, each with labels."""
+
+    def __new__(cls, arena: Arena, name: str, room_bytes: int) -> Self:
+        """Those of the arena, with room for so many bytes of names and labels.
+
+        Errors: OSError where they are there with another room, or do not fit.
+        """
+    def cell(self, name: str, labels: Sequence[tuple[str, str]]) -> tuple[SharedCell, bool] | None:
+        """The cell of a name and labels, and whether these have one of their own.
+
+        Labels without room share that of "other". None where there is no room for the name.
+        """
+    def readings(self) -> list[tuple[str, list[tuple[str, str]], int]]:
+        """All of them, in no order that means anything."""
+    def dropped(self) -> int:
+        """How many sets of labels have found no room; 1024 stands for that many or more."""
+
+@final
+class SharedCell:
+    """One counter."""
+
+    def add(self, count: int) -> None:
+        """Add to it.
+
+        Errors: ValueError for what is negative or over 64 bits.
+        """
+    def read(self) -> int:
+        """What all processes have added, modulo 2^64."""
+
+@final
+class Limit:
+    """How many requests a key has in a time."""
+
+    def __new__(cls, kind: str, requests: int, time_ns: int) -> Self:
+        """One of the three kinds: "token bucket", "fixed window", "sliding window".
+
+        Errors: ValueError for another kind, and for a limit that cannot be kept.
+        """
+
+@final
+class Decision:
+    """What was decided of a request. It is true where the request is allowed."""
+
+    def __new__(
+        cls,
+        *,
+        allowed: bool,
+        remaining: int,
+        retry_after_s: float,
+        reset_after_s: float,
+        is_shared: bool = False,
+    ) -> Self: ...
+    @property
+    def allowed(self) -> bool:
+        """Whether it is within the limit, and was counted."""
+    @property
+    def remaining(self) -> int:
+        """How many more would be allowed now."""
+    @property
+    def retry_after_s(self) -> float:
+        """After how many seconds one is allowed again, if no other comes first; 0.0 while there are some."""
+    @property
+    def reset_after_s(self) -> float:
+        """After how many seconds the key is as if it had never come, if nothing else does."""
+    @property
+    def is_shared(self) -> bool:
+        """Whether there was no room for the key, so that it was one with all others that found none."""
+    def __bool__(self) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class SharedLimit:
+    """A limit, and the state of its keys."""
+
+    def __new__(cls, arena: Arena, name: str, keys: int, limit: Limit) -> Self:
+        """That of the arena, with room for so many keys.
+
+        Errors: OSError where it is there with another room, or does not fit.
+        """
+    def decide(self, key: str | bytes, now_ns: int | None = None) -> Decision:
+        """Decide a request of a key, now unless another time is told, as time.monotonic_ns() has it.
+
+        Errors: TypeError for a key that is neither str nor bytes.
+        """
+
+@final
+class SharedNumbers:
+    """A number for each key, which expires."""
+
+    def __new__(cls, arena: Arena, name: str, keys: int, lifetime_ns: int) -> Self:
+        """Those of the arena, with room for so many keys; each lasts so long after it was last written.
+
+        Errors: OSError where they are there with another room, or do not fit.
+        """
+    @staticmethod
+    def check_lifetime(lifetime_ns: int) -> None:
+        """Whether numbers may last so long.
+
+        Errors: ValueError where they may not.
+        """
+    def get(self, key: str | bytes, now_ns: int | None = None) -> int | None:
+        """A key's number; None where it has none, or it has expired."""
+    def add(self, key: str | bytes, count: int, now_ns: int | None = None) -> int | None:
+        """Add to a key's number, and give what it is then; None where the map is full."""
+    def set(self, key: str | bytes, number: int | None, now_ns: int | None = None) -> bool:
+        """Write a key's number, or take it away, whatever it was; whether there was room for it."""
+    def replace(self, key: str | bytes, old: int | None, new: int | None, now_ns: int | None = None) -> bool | None:
+        """Write a key's number, or take it away, where it is `old`.
+
+        Shape: whether it was; None where the map is full.
+        """
 
 @final
 class Listener:

@@ -16,6 +16,7 @@ from cello._kernel import Request, RouteError, Server
 from cello._lifecycle import Life
 from cello._place import Place
 from cello._plan import refused
+from cello._shared_names import share
 from cello._slow import SlowSteps
 from cello._threads import Threads
 from cello.errors import BadRequest, HTTPError
@@ -88,6 +89,7 @@ class Serving:
         for mounted in app._applications():
             mounted._background_tasks = app.background_tasks
             mounted._arena = self._place.arena
+        share(app._applications(), self._place.arena)
         self._plans, self._fallbacks = compose(app, self._threads, self._answer)
         self._life = Life(app)
         self._server: Server | None = None

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from cello._plugins import Plugins
     from cello._providers import Providers
     from cello._route import Route
+    from cello._shared_names import Registry
     from cello._types import ASGIApp, Lifespan, ListenerDecorator
+    from cello.shared import Shared
     from cello.workers import WorkerCounts
 
 __all__ = ["App"]
@@ -80,6 +82,7 @@ class App(Scope):
         self._background_tasks: BackgroundCounts | None = None
         #: What the workers share; of the last server of this process.
         self._arena: Arena | None = None
+        self._shared: Registry | None = None
         self._asgi: Asgi | None = None
         self._is_ready = False
         if lifespan is not None:
@@ -145,6 +148,21 @@ class App(Scope):
         if self._background_tasks is None:
             self._background_tasks = BackgroundCounts()
         return self._background_tasks
+
+    @property
+    def shared(self) -> Shared:
+        """What all workers of the server have together: counters, rate limits, numbers that expire.
+
+        It is declared here, before the start or later. A mounted application shares with the one that it is served with.
+        Where another server serves the application, by `App.asgi`, each process has its own.
+        """
+        if self._shared is None:
+            from cello._shared_names import Registry
+            from cello.shared import Shared
+
+            self._shared = Registry(self._arena)
+            Shared(self._shared, "app")
+        return self._shared.spaces["app"]
 
     def workers(self) -> list[WorkerCounts]:
         """What each worker of the server has done, asked in any of them; nothing before the first start.

@@ -42,7 +42,7 @@ pub trait Limit {
 
 /// A limit that cannot be kept: what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitError(&'static str);
+pub struct LimitError(pub(super) &'static str);
 
 impl fmt::Display for LimitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
