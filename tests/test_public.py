@@ -40,6 +40,7 @@ def public_modules() -> list[ModuleType]:
         "cello.params",
         "cello.plugin",
         "cello.routing",
+        "cello.shared",
         "cello.testing",
         "cello.validation",
         "cello.workers",

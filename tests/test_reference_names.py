@@ -19,6 +19,7 @@ import cello.loop
 import cello.middleware
 import cello.params
 import cello.routing
+import cello.shared
 import cello.testing
 import cello.validation
 import cello.workers
@@ -33,6 +34,8 @@ INDEX = "docs/reference/index.md"
 #: The pages that describe names: a guide where the reference has none of that name.
 NAMED = [*REFERENCE, *(page for page in GUIDES if page.replace("guides", "reference") not in REFERENCE)]
 
+SHARED = cello.App().shared
+LIMIT = cello.shared.TokenBucket(1, 1)
 CONFIGS = (cello.ClusterConfig(), cello.LimitsConfig(), cello.ThreadPoolConfig(), cello.TimeoutConfig())
 
 #: Whose public names each page describes. Instances stand for their class and for what they have by themselves.
@@ -51,6 +54,12 @@ OWNERS: dict[str, list[Any]] = {
     "response": [cello.Response, _kernel.ResponseHeaders],
     "validation": [cello.validation, cello.validation.DTOConfig()],
     "routing": [cello.routing, cello.routing.RegexConstraint("")],
+    "shared": [
+        cello.shared,
+        *(SHARED, SHARED.counter("plain"), SHARED.counter("labelled", ("label",)), SHARED.expiring_map("map", 1)),
+        *(LIMIT, SHARED.rate_limit("limit", LIMIT), cello.shared.FixedWindow(1, 1), cello.shared.SlidingWindow(1, 1)),
+        cello.shared.Decision,
+    ],
     "testing": [
         cello.testing,
         *(cello.testing.TestClient, cello.testing.AsyncTestClient, cello.testing.Transport),
@@ -76,9 +85,13 @@ NAMES = {
     "decorator",
     "exception",
     "made by",
+    "limit",
     "member",
     "member of `BackgroundCounts`",
     "member of `BackgroundTasks`",
+    "member of `Decision`",
+    "member of `ExpiringMap`",
+    "member of `Shared`",
     "member of `WorkerCounts`",
     "member of a blueprint",
     "member of a part",
@@ -115,7 +128,7 @@ OTHERS = {
         "signal",
         "status",
     ),
-    *("value", "what", "written"),
+    *("value", "what", "what happens", "written"),
     # What others call it.
     *("FastAPI", "Django", "of ASGI"),
 }
@@ -161,6 +174,7 @@ def test_the_index_has_every_public_name_with_the_page_that_describes_it() -> No
             "middleware",
             "params",
             "routing",
+            "shared",
             "testing",
             "validation",
             "workers",

@@ -168,7 +168,7 @@ impl Limit {
 }
 
 /// What was decided of a request. It is true where the request is allowed.
-#[pyclass(frozen, eq, get_all, module = "cello.shared")]
+#[pyclass(frozen, eq, get_all, module = "cello._kernel")]
 #[derive(PartialEq)]
 pub(crate) struct Decision {
     /// Whether it is within the limit, and was counted.

@@ -81,7 +81,7 @@ def test_labels_are_counted_each_and_together(served: App) -> None:
         Reading("pages", {"page": "/a", "status": "200"}, 2),
         Reading("pages", {"page": "/b", "status": "200"}, 1),
     ]
-    assert (kept.labels, kept.value(), pages.value()) == ({"page": "/a", "status": "200"}, 2, 3)
+    assert (kept.label_values, kept.value(), pages.value()) == ({"page": "/a", "status": "200"}, 2, 3)
 
 
 def test_all_counters_of_a_name_space_are_read_at_once(served: App) -> None:
@@ -147,6 +147,7 @@ def test_what_is_declared_twice_is_the_same(app: App) -> None:
 
 
 CLASHES: list[Callable[[App], object]] = [
+    lambda app: app.shared.counter("name"),
     lambda app: app.shared.counter("name", labels=("label",)),
     lambda app: app.shared.rate_limit("name", TokenBucket(1, 1)),
     lambda app: app.shared.rate_limit("name", TokenBucket(1, 2)),
@@ -158,8 +159,8 @@ CLASHES: list[Callable[[App], object]] = [
 
 
 @pytest.mark.parametrize("second", CLASHES)
-def test_a_name_that_means_something_else_is_an_error_that_says_both(app: App, second: Callable[[App], object]) -> None:
-    for first in [lambda app: app.shared.counter("name"), *CLASHES]:
+def test_a_name_that_means_something_else_is_an_error_that_says_both(second: Callable[[App], object]) -> None:
+    for first in CLASHES:
         if first is second:
             continue
         app = App()
@@ -178,39 +179,58 @@ def test_a_name_space_has_one_room_for_its_counters(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("declare", "error"),
+    ("method", "arguments", "error"),
     [
-        (lambda shared: shared.counter(""), ValueError),
-        (lambda shared: shared.counter("two words"), ValueError),
-        (lambda shared: shared.counter("a/b"), ValueError),
-        (lambda shared: shared.counter("x" * 49), ValueError),
-        (lambda shared: shared.counter(7), TypeError),
-        (lambda shared: shared.counter("a", labels=()), ValueError),
-        (lambda shared: shared.counter("a", labels=("x", "x")), ValueError),
-        (lambda shared: shared.counter("a", labels=("no name",)), ValueError),
-        (lambda shared: shared.rate_limit("a", (5, 60)), TypeError),
-        (lambda shared: shared.rate_limit("a", TokenBucket(1, 1), keys=0), ValueError),
-        (lambda shared: shared.rate_limit("a", TokenBucket(1, 1), keys=1.5), TypeError),
-        (lambda shared: shared.expiring_map("a", 0), ValueError),
-        (lambda shared: shared.expiring_map("a", "60"), TypeError),
-        (lambda shared: shared.expiring_map("a", 8 * 86_400), ValueError),
-        (lambda shared: shared.of("a b"), ValueError),
-        (lambda shared: shared.of("a", counter_bytes=1), ValueError),
-        (lambda shared: TokenBucket(0, 1), ValueError),
-        (lambda shared: TokenBucket(True, 1), TypeError),
-        (lambda shared: TokenBucket(1, float("inf")), ValueError),
-        (lambda shared: FixedWindow(-1, 1), ValueError),
-        (lambda shared: FixedWindow(1, 0.0001), ValueError),
-        (lambda shared: SlidingWindow(65_536, 1), ValueError),
+        ("counter", ("",), ValueError),
+        ("counter", ("two words",), ValueError),
+        ("counter", ("a/b",), ValueError),
+        ("counter", ("x" * 49,), ValueError),
+        ("counter", (7,), TypeError),
+        ("counter", ("a", ()), ValueError),
+        ("counter", ("a", ("x", "x")), ValueError),
+        ("counter", ("a", ("no name",)), ValueError),
+        ("rate_limit", ("a", (5, 60)), TypeError),
+        ("expiring_map", ("a", 0), ValueError),
+        ("expiring_map", ("a", "60"), TypeError),
+        ("expiring_map", ("a", 8 * 86_400), ValueError),
+        ("of", ("a b",), ValueError),
     ],
 )
 def test_what_cannot_be_declared_is_refused(
-    app: App, declare: Callable[[Any], object], error: type[Exception]
+    app: App, method: str, arguments: tuple[Any, ...], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        declare(app.shared)
+        getattr(app.shared, method)(*arguments)
     with TestClient(app):
         assert app.shared.readings() == []
+
+
+@pytest.mark.parametrize(
+    ("size", "error"), [(0, ValueError), (1 << 30, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_a_size_is_a_number_that_the_memory_may_have(app: App, size: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="keys is "):
+        app.shared.rate_limit("a", TokenBucket(1, 1), keys=size)
+    with pytest.raises(error, match="keys is "):
+        app.shared.expiring_map("a", 60, keys=size)
+    with pytest.raises(error, match="counter_bytes is "):
+        app.shared.of("a", counter_bytes=size)
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [
+        (lambda: TokenBucket(0, 1), ValueError),
+        (lambda: TokenBucket(True, 1), TypeError),
+        (lambda: TokenBucket(1, float("inf")), ValueError),
+        (lambda: FixedWindow(-1, 1), ValueError),
+        (lambda: FixedWindow(1, 0.0001), ValueError),
+        (lambda: SlidingWindow(65_536, 1), ValueError),
+    ],
+)
+def test_a_limit_that_cannot_be_kept_is_refused(limit: Callable[[], object], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        limit()
 
 
 def test_the_longest_names_fit(served: App) -> None:
@@ -320,7 +340,7 @@ def test_under_another_server_it_is_said_once_that_each_process_has_its_own(
 
 
 def test_a_decision_is_true_where_it_allows() -> None:
-    terms = {"remaining": 0, "retry_after_s": 0.5, "reset_after_s": 1.0}
+    terms: dict[str, Any] = {"remaining": 0, "retry_after_s": 0.5, "reset_after_s": 1.0}
     yes, no = Decision(allowed=True, **terms), Decision(allowed=False, **terms, is_shared=True)
     assert (bool(yes), bool(no)) == (True, False)
     assert yes == Decision(allowed=True, **terms) != no
@@ -337,9 +357,7 @@ def test_each_key_has_its_own_limit(served: App, limit: TokenBucket | FixedWindo
     assert (login.limit, login.keys, login.name) == (limit, 16_384, "login")
 
 
-def test_keys_without_room_share_a_limit_and_that_is_logged_once(
-    served: App, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_keys_without_room_share_a_limit_and_that_is_logged_once(served: App, caplog: pytest.LogCaptureFixture) -> None:
     limit = served.shared.rate_limit("login", FixedWindow(1, 3600), keys=1)
     decisions = [limit.decide(f"key {number}") for number in range(5)]
     assert [(one.allowed, one.is_shared) for one in decisions] == [
@@ -428,7 +446,7 @@ def test_decisions_are_those_of_a_simple_reference(
 ) -> None:
     limit = SharedLimit(ARENA, f"{kind} of the test", 1024, Limit(kind, requests, time_ms * MS))
     references = {key: REFERENCES[kind](requests, time_ms) for key in "abc"}
-    global now_ns  # noqa: PLW0603 - no clock of an arena ever goes back
+    global now_ns
     now_ns += 10_000_000 * MS
     for reference in references.values():
         if isinstance(reference, Bucket):
@@ -469,18 +487,18 @@ def test_a_number_is_kept_for_each_key(served: App) -> None:
 @pytest.mark.parametrize(("number", "error"), [(-1, ValueError), (4_294_967_295, ValueError), ("1", TypeError)])
 def test_what_is_no_number_of_a_map_is_refused(served: App, number: Any, error: type[Exception]) -> None:
     numbers = served.shared.expiring_map("map", 60)
-    for use in (numbers.add, numbers.set, lambda key, number: numbers.replace(key, None, number)):
+    for method, arguments in (("add", (number,)), ("set", (number,)), ("replace", (None, number))):
         with pytest.raises(error):
-            use("a", number)
+            getattr(numbers, method)("a", *arguments)
     assert numbers.get("a") is None
 
 
 def test_a_map_that_is_full_says_so_and_logs_it_once(served: App, caplog: pytest.LogCaptureFixture) -> None:
     numbers = served.shared.expiring_map("map", 3600, keys=1)
     assert [numbers.add("a"), numbers.add("b")] == [1, 1]
-    for use in (numbers.add, lambda key: numbers.set(key, 1), lambda key: numbers.replace(key, None, 1)):
+    for method, arguments in (("add", (1,)), ("set", (1,)), ("replace", (None, 1))):
         with pytest.raises(MapFull, match="the expiring map 'map' of 'app' is full"):
-            use("c")
+            getattr(numbers, method)("c", *arguments)
     assert (numbers.get("c"), numbers.replace("c", 1, 2), numbers.add("a")) == (None, False, 2)
     assert len(caplog.records) == 1
 
@@ -499,7 +517,7 @@ CHANGES = st.one_of(
 def test_numbers_are_those_of_a_simple_reference(
     lifetime_ms: int, changes: list[tuple[str, tuple[Any, ...], int]]
 ) -> None:
-    global now_ns  # noqa: PLW0603 - no clock of an arena ever goes back
+    global now_ns
     now_ns += 10_000_000 * MS
     numbers = SharedNumbers(ARENA, "numbers of the test", 1024, lifetime_ms * MS)
     kept: dict[str, tuple[int, int]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cello._kernel import SharedCells
@@ -69,7 +70,8 @@ class _Unmade:
 class Counter(Kept):
     """A count that all workers add to, and that only grows.
 
-    It is exact whichever workers end, and however. `labels` are its own where it is one of a `LabelledCounter`.
+    It is exact whichever workers end, and however. `label_values` are those of its labels, where it is one of a
+    `LabelledCounter`.
     Units: it counts modulo 2^64.
     """
 
@@ -77,7 +79,7 @@ class Counter(Kept):
         self, room: Room, space: str, name: str, labels: dict[str, str] | None = None, place: str | None = None
     ) -> None:
         super().__init__("counter", space, name, "", place)
-        self.labels: dict[str, str] = labels or {}
+        self.label_values: dict[str, str] = labels or {}
         self._room = room
         self._cell: SharedCell | Unserved | _Unmade = Unserved(self._words)
 
@@ -119,8 +121,7 @@ class LabelledCounter(Kept):
     def labels(self, **values: str) -> Counter:
         """The counter of these values, one for each label. Whoever adds to it often keeps it.
 
-        Errors: TypeError for labels that the counter does not have, for those that are left out, and for a value that is
-        no str.
+        Errors: TypeError for labels that the counter does not have, for one that is left out, for what is no str.
         """
         try:
             key = tuple([values[name] for name in self.label_names])
@@ -154,12 +155,12 @@ class LabelledCounter(Kept):
         counter = Counter(self._room, self._space, self.name, labels, self._place)
         if self._is_open and not self._make(counter):
             return self._other  # what no room is kept for is no key to keep either
-        self._series[tuple(counter.labels.values())] = counter
+        self._series[tuple(counter.label_values.values())] = counter
         return counter
 
     def _make(self, counter: Counter) -> bool:
         """Gives a counter its cell, and says whether that is its own."""
-        counter._cell, is_own = _cell(self._room, self.name, counter.labels)
+        counter._cell, is_own = _cell(self._room, self.name, counter.label_values)
         if not is_own:
             self._room.tell_full()
         return is_own
@@ -172,10 +173,10 @@ class LabelledCounter(Kept):
     def _open(self, arena: Arena) -> None:
         self._room._open(arena)
         # It comes first, so that there is a place for every label from now on.
-        self._other._cell, _ = _cell(self._room, self.name, self._other.labels)
+        self._other._cell, _ = _cell(self._room, self.name, self._other.label_values)
         self._is_open = True
         for counter in self._series.values():
-            counter._cell = _Unmade(lambda counter=counter: self._make_and_get(counter))
+            counter._cell = _Unmade(partial(self._make_and_get, counter))
 
 
 def readings(room: Room, name: str | None = None) -> list[Reading]:

@@ -51,8 +51,9 @@ class FixedWindow:
 
 @dataclass(frozen=True)
 class SlidingWindow:
-    """Allows `requests` in any window, as far as two counts tell: those of the last one are weighed by what is left of it.
+    """Allows `requests` in any window, as far as two counts tell.
 
+    Windows follow on a key's first request. The count of the last one is weighed by the part of it that is left.
     Units: `window_s` is seconds, a millisecond to 7 days; `requests` are 1 to 65,535.
     Errors: TypeError or ValueError for what cannot be kept.
     """

@@ -153,7 +153,7 @@ class App(Scope):
     def shared(self) -> Shared:
         """What all workers of the server have together: counters, rate limits, numbers that expire.
 
-        It is declared here, before the start or later. A mounted application shares with the one that it is served with.
+        It is declared here, before the start or later. A mounted application has it together with those around it.
         Where another server serves the application, by `App.asgi`, each process has its own.
         """
         if self._shared is None:

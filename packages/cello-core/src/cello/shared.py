@@ -47,8 +47,8 @@ class Shared:
 
     A name stands for one thing in it. What is declared again with the same shape is the same; with another it is an
     error that says both.
-    Errors: ValueError for a name that has another shape, and for a name or a size that is none; OSError where the server
-    runs already, and has no room. At start, what there is no room for is a StartError.
+    Errors: ValueError for a name that has another shape, TypeError or ValueError for what cannot be declared. Where
+    there is no room a StartError at start, and an OSError for what is declared while the server runs.
     """
 
     def __init__(self, registry: Registry, name: str, counter_bytes: int = _COUNTER_BYTES) -> None:
