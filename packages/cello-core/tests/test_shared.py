@@ -86,12 +86,22 @@ def test_labels_are_counted_each_and_together(served: App) -> None:
 
 def test_all_counters_of_a_name_space_are_read_at_once(served: App) -> None:
     served.shared.counter("b").add()
-    served.shared.counter("a", labels=("l",)).labels(l="\ud800").add(2)
+    served.shared.counter("a", labels=("l",)).labels(l="x").add(2)
     served.shared.of("plugin").counter("c").add(3)
-    assert served.shared.readings() == [Reading("a", {"l": "\ufffd" * 3}, 2), Reading("b", {}, 1)]
+    assert served.shared.readings() == [Reading("a", {"l": "x"}, 2), Reading("b", {}, 1)]
     assert served.shared.of("plugin").readings() == [Reading("c", {}, 3)]
     assert served.shared.of("empty").readings() == []
     assert served.shared.of("empty").dropped() == 0
+
+
+def test_labels_may_be_any_names_and_any_text(served: App) -> None:
+    odd = served.shared.counter("odd", labels=("self", "name", "values"))
+    texts = ["", "ü", "\0", "x" * 1000, "a/b c"]
+    for text in texts:
+        odd.labels(self=text, name="n", values="v").add()
+    assert [one.labels["self"] for one in odd.readings()] == sorted(texts)
+    kept = [odd.labels(self=text, name="n", values="v") for text in ("\ud800", "\udfff", "?")]
+    assert kept[0] is kept[1] is kept[2]
 
 
 def test_labels_without_room_are_other_and_that_is_logged_once(served: App, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@
 mod bench;
 mod counting;
 mod limiting;
+mod numbering;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
@@ -72,6 +73,7 @@ fn roles() {
         "counter" => counting::count(&arena),
         "limiter" => limiting::limit(&arena),
         "churner" => limiting::churn(&arena),
+        "numberer" => numbering::number(&arena),
         "adder" => bench::add(&arena),
         "decider" => bench::decide(&arena),
         _ => panic!("no such role: {role}"),

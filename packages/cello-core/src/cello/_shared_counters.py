@@ -86,7 +86,7 @@ class Counter(Kept):
     def add(self, count: int = 1) -> None:
         """Adds, in one indivisible step.
 
-        Errors: ValueError for a count that is negative; RuntimeError before the server starts.
+        Errors: ValueError for a count that is negative, or over 64 bits; RuntimeError before the server starts.
         """
         self._cell.add(count)
 
@@ -118,9 +118,10 @@ class LabelledCounter(Kept):
         self._other = Counter(room, space, name, dict.fromkeys(labels, "other"), self._place)
         self._is_open = False
 
-    def labels(self, **values: str) -> Counter:
+    def labels(self, /, **values: str) -> Counter:
         """The counter of these values, one for each label. Whoever adds to it often keeps it.
 
+        What no text of UTF-8 has becomes a question mark.
         Errors: TypeError for labels that the counter does not have, for one that is left out, for what is no str.
         """
         try:
@@ -151,11 +152,15 @@ class LabelledCounter(Kept):
         for name, value in values.items():
             if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
                 raise TypeError(f"the label {name} of {self._words} is {value!r}: use a str")
-        labels = {name: values[name] for name in self.label_names}
+        # A cell's text is UTF-8. What is the same there is to be one key here, however many spellings clients know.
+        labels = {name: values[name].encode("utf-8", "replace").decode() for name in self.label_names}
+        key = tuple(labels.values())
+        if (found := self._series.get(key)) is not None:
+            return found
         counter = Counter(self._room, self._space, self.name, labels, self._place)
         if self._is_open and not self._make(counter):
             return self._other  # what no room is kept for is no key to keep either
-        self._series[tuple(counter.label_values.values())] = counter
+        self._series[key] = counter
         return counter
 
     def _make(self, counter: Counter) -> bool:
