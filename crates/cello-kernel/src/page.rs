@@ -39,7 +39,9 @@ pub fn page(exchange: &Exchange, status: StatusCode, heading: &str, sections: &s
     page.push(' ');
     write_escaped(&mut page, exchange.head.uri.path());
     let _ = write!(page, "</code></p></header>\n{sections}");
-    let _ = writeln!(page, "<footer>Request <code>{}</code></footer></main></body></html>", exchange.id.get());
+    page.push_str("<footer>Request <code>");
+    write_escaped(&mut page, &exchange.id.to_string());
+    page.push_str("</code></footer></main></body></html>\n");
     page
 }
 
@@ -91,6 +93,15 @@ mod tests {
     fn prefers_page(accepted: &[&'static str]) -> bool {
         let fields = accepted.iter().map(|value| (ACCEPT, HeaderValue::from_static(value)));
         is_preferred(&fields.collect())
+    }
+
+    #[test]
+    fn an_id_that_the_application_gave_is_text_of_the_page() {
+        let request = http::Request::get("/").body(()).expect("a request");
+        let exchange = Exchange::by_hand(request.into_parts().0, bytes::Bytes::new(), None, false);
+        exchange.id.set("<script>a&b</script>").expect("an id");
+        let page = page(&exchange, StatusCode::NOT_FOUND, "", "");
+        assert!(page.contains("<footer>Request <code>&lt;script&gt;a&amp;b&lt;/script&gt;</code></footer>"), "{page}");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Problem<'_> {
             body.extend_from_slice(b",\"instance\":");
             write_json_string(&mut body, self.instance);
         }
-        body.extend_from_slice(format!(",\"request_id\":\"{}\"}}", request_id.get()).as_bytes());
+        body.extend_from_slice(format!(",\"request_id\":\"{request_id}\"}}").as_bytes());
         body
     }
 }
@@ -158,8 +158,7 @@ mod tests {
         assert_eq!(answer.content_type, Some(&PROBLEM));
         let expected = format!(
             "{{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"no \\\"route\\\"\",\
-             \"instance\":\"/x\",\"request_id\":\"{}\"}}",
-            id.get()
+             \"instance\":\"/x\",\"request_id\":\"{id}\"}}"
         );
         let Content::Whole(body) = answer.body else { panic!("a problem is whole") };
         assert_eq!(body, expected);

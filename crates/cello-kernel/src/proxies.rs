@@ -59,12 +59,17 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(address))
     }
 
+    /// Whether a request came from one of them.
+    pub fn trusts_peer(&self, exchange: &Exchange) -> bool {
+        exchange.peer_ip().map_or(self.has_unix, |address| self.trusts(address))
+    }
+
     /// What is told of a request; None where its peer is not trusted.
     pub fn told(&self, exchange: &Exchange) -> Option<Origin> {
-        let peer = exchange.peer_ip();
-        if !peer.map_or(self.has_unix, |address| self.trusts(address)) {
+        if !self.trusts_peer(exchange) {
             return None;
         }
+        let peer = exchange.peer_ip();
         let headers = &exchange.head.headers;
         let told = match self.forwarded_by {
             ForwardedBy::XForwarded => self.told_by_x_forwarded(peer, headers),

@@ -319,7 +319,7 @@ async fn receive(
     if let Err(error) = read(&server, &watch, &exchange, incoming, &wanted).await {
         if let Unreceived::Form(error @ FormError::Storage(_)) = &error {
             let Exchange { head, id, .. } = &*exchange;
-            eprintln!("cello: {} {} (request {}): {error}", head.method, head.uri.path(), id.get());
+            eprintln!("cello: {} {} (request {}): {error}", head.method, head.uri.path(), id);
         }
         let (status, detail) = error.answer();
         if !server.settings.asks_when_refused {
@@ -386,7 +386,7 @@ fn panicked(exchange: &Exchange, panic: &(dyn Any + Send)) -> Answer {
         "cello: panic in native code, answering {} {} (request {}): {}",
         exchange.head.method,
         exchange.head.uri.path(),
-        exchange.id.get(),
+        exchange.id,
         panic_words(panic),
     );
     problem(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to answer this request.", exchange)

@@ -434,7 +434,8 @@ def test_what_is_no_media_type_cannot_be_offered(media_type: str) -> None:
 def test_without_a_trusted_proxy_no_field_is_believed(serve: Serve) -> None:
     server = served(serve)
     expression = (
-        "[request.client_ip, request.remote_addr, request.scheme, request.host, request.is_secure(), request.url]"
+        "[request.client_ip, request.remote_addr, request.scheme, request.host, request.is_secure(), request.url, "
+        "request.is_from_trusted_proxy]"
     )
     forged = (
         "X-Forwarded-For: 6.6.6.6",
@@ -444,7 +445,7 @@ def test_without_a_trusted_proxy_no_field_is_believed(serve: Serve) -> None:
         "Forwarded: for=6.6.6.6;proto=https;host=evil.example",
         "X-Real-IP: 6.6.6.6",
     )
-    wanted = ["127.0.0.1", "127.0.0.1", "http", "own.example", False, "http://own.example/a%20b?c=%20"]
+    wanted = ["127.0.0.1", "127.0.0.1", "http", "own.example", False, "http://own.example/a%20b?c=%20", False]
     assert ask(server, expression, "/a%20b?c=%20", *forged) == wanted
     others = served(serve, "app.set_trusted_proxies(['10.0.0.0/8', '::1', 'unix'], trust_x_real_ip=True)")
     assert ask(others, expression, "/a%20b?c=%20", *forged) == wanted
@@ -452,7 +453,9 @@ def test_without_a_trusted_proxy_no_field_is_believed(serve: Serve) -> None:
 
 def test_a_trusted_proxy_tells_of_client_scheme_and_host(serve: Serve) -> None:
     server = served(serve, "app.set_trusted_proxies(['127.0.0.0/8', '10.0.0.0/8'])")
-    expression = "[request.client_ip(), request.remote_addr, request.url, request.is_secure()]"
+    expression = (
+        "[request.client_ip(), request.remote_addr, request.url, request.is_secure(), request.is_from_trusted_proxy]"
+    )
     told = (
         "X-Forwarded-For: 6.6.6.6, 203.0.113.9:4711",
         "X-Forwarded-For: 10.1.2.3",
@@ -461,9 +464,9 @@ def test_a_trusted_proxy_tells_of_client_scheme_and_host(serve: Serve) -> None:
         "Forwarded: for=7.7.7.7;host=evil.example",
         "X-Real-IP: 7.7.7.7",
     )
-    wanted = ["203.0.113.9", "127.0.0.1", "https://shop.example/x?y", True]
+    wanted = ["203.0.113.9", "127.0.0.1", "https://shop.example/x?y", True, True]
     assert ask(server, expression, "/x?y", *told) == wanted
-    assert ask(server, expression, "/x?y") == ["127.0.0.1", "127.0.0.1", "http://own.example/x?y", False]
+    assert ask(server, expression, "/x?y") == ["127.0.0.1", "127.0.0.1", "http://own.example/x?y", False, True]
     assert (
         ask(server, "request.url", "/", "X-Forwarded-Host: a b", "X-Forwarded-Port: 8443") == "http://own.example:8443/"
     )
@@ -495,6 +498,17 @@ def test_a_request_made_by_hand_is_behind_its_applications_proxies() -> None:
     assert (behind(client=None).client_ip, behind(client=None).remote_addr) == ("", "")
     assert behind(("X-Real-IP", "8.8.8.8"), ("X-Forwarded-For", "1.2.3.4")).client_ip == "1.2.3.4"
     assert behind(("X-Real-IP", "8.8.8.8"), ("X-Forwarded-For", "1.2.3.4"), trust_x_real_ip=True).client_ip == "8.8.8.8"
+
+
+def test_a_request_tells_whether_a_trusted_proxy_sent_it() -> None:
+    assert [behind(client=client).is_from_trusted_proxy for client in ("10.0.0.1", "11.0.0.1", None)] == [
+        *(True, False, True)
+    ]
+    # Who stands before the proxy is no matter, and neither is what it claims.
+    assert behind(("X-Forwarded-For", "11.0.0.1")).is_from_trusted_proxy is True
+    assert behind(("X-Forwarded-For", "10.0.0.1"), client="11.0.0.1").is_from_trusted_proxy is False
+    for app in (App(), None):
+        assert Request("GET", "/", client="127.0.0.1", app=app).is_from_trusted_proxy is False
 
 
 def test_trusted_proxies_are_checked_when_they_are_named() -> None:
@@ -643,6 +657,81 @@ def test_an_attribute_cannot_be_set_on_a_request() -> None:
         request.user = 1
     with pytest.raises(AttributeError):
         request.path = "/other"
+
+
+# --- its identity
+
+
+def test_an_id_that_is_set_is_the_one_from_then_on() -> None:
+    request = Request("GET", "/")
+    made = request.request_id
+    assert uuid.UUID(made).version == 7
+    for text in ("from-the-proxy", "a" * 128, "!#$%&'()*+,-./:;<=>?@[]^_`{|}~", Text("text")):
+        request.request_id = text
+        assert (request.request_id, request.request_id()) == (text, text)
+        assert type(request.request_id) is Text
+    first_of_all = Request("GET", "/")
+    first_of_all.request_id = "never-made"
+    assert first_of_all.request_id == "never-made"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "words"),
+    [
+        ("", ValueError, "a request id has 1 to 128 characters, this has 0"),
+        ("a" * 129, ValueError, "a request id has 1 to 128 characters, this has 129"),
+        ("a b", ValueError, "is visible ASCII without quotes and backslashes, this has ' ' at index 1"),
+        ('"', ValueError, "this has '\"' at index 0"),
+        ("a\\", ValueError, "this has '\\\\' at index 1"),
+        ("a\r\nb", ValueError, "this has '\\r' at index 1"),
+        ("é", ValueError, "this has 'é' at index 0"),
+        ("\ud800", ValueError, "surrogates not allowed"),
+        (b"bytes", TypeError, "a request id is a str, not bytes"),
+        (None, TypeError, "a request id is a str, not NoneType"),
+    ],
+)
+def test_an_id_that_cannot_be_is_refused_and_changes_nothing(value: Any, kind: type[Exception], words: str) -> None:
+    request = Request("GET", "/")
+    before = request.request_id
+    with pytest.raises(kind, match=re.escape(words)):
+        request.request_id = value
+    assert request.request_id == before
+
+
+IDENTIFIED = """
+    import asyncio
+    from cello import App
+
+    app = App()
+
+    @app.use
+    async def identify(request, call_next):
+        request.request_id = request.headers["x-request-id"]
+        return await call_next(request)
+
+    @app.get("/fails")
+    def fails(request):
+        request.add_background_task(int, "no number")
+        raise ValueError("no")
+
+    @app.get("/slow", timeout=0.1)
+    async def slow():
+        await asyncio.sleep(60)
+
+    app.get("/late")(lambda request: request.request_id)
+    app.run()
+"""
+
+
+def test_problems_and_the_log_have_the_id_that_was_set(serve: Serve) -> None:
+    server = serve(IDENTIFIED)
+    for path, status in (("/fails", 500), ("/nowhere", 404), ("/slow", 503)):
+        answer = server.request("GET", path, headers={"X-Request-ID": f"set-for-{path[1:]}"})
+        assert (answer.status, answer.json()["request_id"]) == (status, f"set-for-{path[1:]}")
+    assert server.request("GET", "/late", headers={"X-Request-ID": "set"}).body == b"set"
+    stderr = server.stop().stderr
+    assert "GET /fails failed (request set-for-fails)\n" in stderr
+    assert "GET /fails: work in the background failed (request set-for-fails)\n" in stderr
 
 
 class Canary:

@@ -17,7 +17,7 @@ use std::task::Waker;
 use cello_kernel::{Exchange, Origin};
 use http::{Version, header};
 use percent_encoding::percent_decode_str;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -450,6 +450,12 @@ impl Request {
         self.exchange.peer_ip().map(|address| address.to_string()).unwrap_or_default()
     }
 
+    /// Whether the socket's peer is a trusted proxy, whose word is taken for who the client is.
+    #[getter]
+    fn is_from_trusted_proxy(&self) -> bool {
+        self.is_through_proxy()
+    }
+
     /// The version of HTTP: "1.0" or "1.1".
     #[getter]
     fn http_version(&self) -> &'static str {
@@ -461,10 +467,22 @@ impl Request {
         }
     }
 
-    /// The request's identity in logs and errors, a UUIDv7.
+    /// The request's identity in logs and errors: a UUIDv7, or what it was set to.
+    ///
+    /// Shape: text of 1 to 128 characters, visible ASCII without quotes and backslashes.
+    /// Errors: when it is set, ValueError for other text, TypeError for no text.
     #[getter]
     fn request_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        values::text(py, Some(self.exchange.id.get().to_string()))
+        values::text(py, Some(self.exchange.id.to_string()))
+    }
+
+    #[setter]
+    fn set_request_id(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Ok(text) = value.cast::<PyString>() else {
+            return Err(PyTypeError::new_err(format!("a request id is a str, not {}", value.get_type().name()?)));
+        };
+        // What is no text of UTF-8 is no id either, and a ValueError too.
+        self.exchange.id.set(text.to_str()?).map_err(PyValueError::new_err)
     }
 
     /// The application that serves the request.

@@ -86,6 +86,10 @@ impl Request {
         self.made().origin.get_or_init(|| proxies.told(&self.exchange)).as_ref()
     }
 
+    pub(super) fn is_through_proxy(&self) -> bool {
+        self.server.proxies().is_some_and(|proxies| proxies.trusts_peer(&self.exchange))
+    }
+
     pub(super) fn is_over_tls(&self) -> bool {
         self.origin().map_or(self.exchange.is_secure, |origin| origin.is_secure)
     }

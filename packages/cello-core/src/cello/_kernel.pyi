@@ -315,11 +315,20 @@ class Request:
     def remote_addr(self) -> str:
         """The address at the other end of the socket, whatever proxies tell. Empty where there is none."""
     @property
+    def is_from_trusted_proxy(self) -> bool:
+        """Whether the socket's peer is a trusted proxy, whose word is taken for who the client is."""
+    @property
     def http_version(self) -> str:
         """The version of HTTP: "1.0" or "1.1"."""
     @property
     def request_id(self) -> Text:
-        """The request's identity in logs and errors, a UUIDv7."""
+        """The request's identity in logs and errors: a UUIDv7, or what it was set to.
+
+        Shape: text of 1 to 128 characters, visible ASCII without quotes and backslashes.
+        Errors: when it is set, ValueError for other text, TypeError for no text.
+        """
+    @request_id.setter
+    def request_id(self, value: str) -> None: ...
     @property
     def app(self) -> App:
         """The application that serves the request.
