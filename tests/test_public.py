@@ -96,6 +96,7 @@ def test_what_cello_exports_is_listed_completely() -> None:
         "ThreadPoolConfig",
         "TimeoutConfig",
         "UploadedFile",
+        "current_request",
     }
     assert set(cello.__all__) == public | {"__version__"}
 

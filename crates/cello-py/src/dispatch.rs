@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use tokio::sync::oneshot;
 
+use crate::current;
 use crate::event_loop::errors::ends_process;
 use crate::event_loop::shared::{Shared, coarse_now_s, now_s};
 use crate::request::Request;
@@ -66,8 +67,6 @@ pub(crate) struct Handlers {
     pub(crate) task_maker: TaskMaker,
     pub(crate) contexts: Contexts,
     pub(crate) lines: Lines,
-    /// `ContextVar.set` of the current request, where anybody asks for that.
-    pub(crate) set_current: Option<Py<PyAny>>,
     pub(crate) hooks: Hooks,
     /// Host and port that are listened on; None where nothing listens.
     pub(crate) address: Option<Py<PyTuple>>,
@@ -105,6 +104,17 @@ impl Contexts {
     pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
         let context = py.import("contextvars")?.call_method0("copy_context")?;
         Ok(Self { copy: context.getattr("copy")?.unbind(), run: context.get_type().getattr("run")?.unbind() })
+    }
+
+    /// The context of a request: the one that it brought, or a new one.
+    fn of<'py>(&self, request: &Bound<'py, Request>, brought: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let py = request.py();
+        let context = match brought {
+            Some(context) => context.into_bound(py),
+            None => self.copy.bind(py).call0()?,
+        };
+        current::note(self.run.bind(py), &context, request)?;
+        Ok(context)
     }
 }
 
@@ -369,14 +379,14 @@ impl Handlers {
             exchange.close_body();
             return Called::Answered(stopping::answer(&exchange));
         }
-        let request = match Bound::new(py, Request::new(exchange, self.clone(), ticket).under(root)) {
-            Ok(request) => request,
-            Err(error) => {
-                return Called::Answered(not_begun(py, error));
-            }
+        let begun = Bound::new(py, Request::new(exchange, self.clone(), ticket).under(root))
+            .and_then(|request| Ok((self.contexts.of(&request, context)?, request)));
+        let (context, request) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Called::Answered(not_begun(py, error)),
         };
         let (began_s, debugged_s) = (coarse_now_s(), self.shared.is_debug().then(now_s));
-        let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket, context)));
+        let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket, &context)));
         self.note_slow(py, request.get(), began_s);
         if let Some(began_s) = debugged_s {
             self.note_duration(py, plan, now_s() - began_s);
@@ -386,15 +396,13 @@ impl Handlers {
             Ok(Err(error)) => error,
             Err(panic) => panicked(&*panic),
         };
-        let answer = self.failed(py, &request, raised.clone_ref(py));
+        let answer = self.failed(&request, raised.clone_ref(py), Some(&context));
         if !request.get().has_later() {
             request.get().exchange().close_body();
             return Called::Answered(answer);
         }
-        let ended = self.contexts.copy.bind(py).call0().and_then(|context| {
-            let request = request.unbind();
-            self.run(py, Run::of_ending(self.clone(), request, ticket, answer, Some(raised)), &context)
-        });
+        let run = Run::of_ending(self.clone(), request.unbind(), ticket, answer, Some(raised));
+        let ended = self.run(py, run, &context);
         ended.unwrap_or_else(|error| Called::Answered(not_begun(py, error)))
     }
 
@@ -425,42 +433,34 @@ impl Handlers {
         }
     }
 
-    /// Calls a handler in a context of its own; an asynchronous one as a task, up to its first suspension.
+    /// Calls a handler in its request's context; an asynchronous one as a task, up to its first suspension.
     fn call(
         self: &Arc<Self>,
         plan: &Plan,
         request: &Bound<'_, Request>,
         ticket: u64,
-        context: Option<Py<PyAny>>,
+        context: &Bound<'_, PyAny>,
     ) -> PyResult<Called> {
         let py = request.py();
-        let context =
-            context.map_or_else(|| self.contexts.copy.bind(py).call0(), |context| Ok(context.into_bound(py)))?;
-        if let Some(set_current) = &self.set_current {
-            self.contexts.run.bind(py).call1((&context, set_current, request))?;
-        }
         let function = plan.function.bind(py);
         if plan.is_async {
             let coroutine = if plan.takes_request { function.call1((request,))? } else { function.call0()? };
             let request = request.clone().unbind();
-            return self.run(py, Run::of_handler(self.clone(), request, ticket, coroutine.unbind()), &context);
+            return self.run(py, Run::of_handler(self.clone(), request, ticket, coroutine.unbind()), context);
         }
         let run = self.contexts.run.bind(py);
-        let returned = if plan.takes_request {
-            run.call1((&context, function, request))?
-        } else {
-            run.call1((&context, function))?
-        };
+        let returned =
+            if plan.takes_request { run.call1((context, function, request))? } else { run.call1((context, function))? };
         match self.returned(plan, request.get(), &returned)? {
             Returned::Whole(answer) if request.get().has_later() => {
                 let request = request.clone().unbind();
-                self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), &context)
+                self.run(py, Run::of_ending(self.clone(), request, ticket, answer, None), context)
             }
             Returned::Whole(answer) => Ok(Called::Answered(answer)),
             Returned::Stream { head, iterator, tells_type } => {
                 let stream = Stream::new(self.clone(), ticket, head, iterator.into_bound(py), tells_type)?;
                 let request = request.clone().unbind();
-                self.run(py, Run::of_stream(self.clone(), request, ticket, stream), &context)
+                self.run(py, Run::of_stream(self.clone(), request, ticket, stream), context)
             }
         }
     }
@@ -520,15 +520,24 @@ impl Handlers {
         self.waits.end(py, ticket);
     }
 
-    /// The answer for what a handler raised.
-    pub(crate) fn failed(&self, py: Python<'_>, request: &Bound<'_, Request>, error: PyErr) -> Answer {
-        let exchange = request.get().exchange();
+    /// The answer for what a handler raised, made in the request's context; None where that is entered.
+    pub(crate) fn failed(
+        &self,
+        request: &Bound<'_, Request>,
+        error: PyErr,
+        context: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let (py, exchange) = (request.py(), request.get().exchange());
         if ends_process(py, &error) {
             self.shared.fail(error);
             return exchange.problem(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping.");
         }
         let answered = catch_unwind(AssertUnwindSafe(|| {
-            let response = self.hooks.on_error.bind(py).call1((request, error.value(py)))?;
+            let (on_error, error) = (&self.hooks.on_error, error.value(py));
+            let response = match context {
+                Some(context) => self.contexts.run.bind(py).call1((context, on_error, request, error))?,
+                None => on_error.bind(py).call1((request, error))?,
+            };
             match into_response(&response, exchange)? {
                 Returned::Whole(answer) => Ok(answer),
                 Returned::Stream { .. } => Err(PyRuntimeError::new_err("an error is answered with a stream")),

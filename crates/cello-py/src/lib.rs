@@ -6,6 +6,7 @@ mod client;
 mod clock;
 mod connection;
 mod coroutine;
+mod current;
 mod dispatch;
 mod event_loop;
 mod exceptions;
@@ -38,6 +39,8 @@ mod _kernel {
     use crate::client::ClientExchange;
     #[pymodule_export]
     use crate::connection::Connection;
+    #[pymodule_export]
+    use crate::current::_note_current;
     #[pymodule_export]
     use crate::event_loop::LoopCore;
     #[pymodule_export]

@@ -247,13 +247,13 @@ impl Run {
         if self.owes_answer() && was_cancelled && self.is_drained.load(Relaxed) {
             self.deliver(stopping::answer(request.get().exchange()));
         } else if self.owes_answer() {
-            self.deliver(self.handlers.failed(py, request, error));
+            self.deliver(self.handlers.failed(request, error, None));
         } else if was_cancelled {
             // The client has left, and that is all.
         } else if self.is_answered() {
             self.handlers.broke_off(py, request, error);
         } else {
-            drop(self.handlers.failed(py, request, error));
+            drop(self.handlers.failed(request, error, None));
         }
     }
 

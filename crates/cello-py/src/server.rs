@@ -174,7 +174,6 @@ struct Prepared {
     plans: Vec<Plan>,
     fallbacks: Vec<(String, RouteId)>,
     hooks: Hooks,
-    set_current: Option<Py<PyAny>>,
     proxies: Option<Arc<cello_kernel::TrustedProxies>>,
     seat: Py<Seat>,
     settings: Settings,
@@ -301,7 +300,7 @@ impl Server {
             });
         }
         awaitable::classes(py)?; // or the first request would have to import them
-        let prepared = Prepared { router, plans, fallbacks, hooks, set_current, proxies, seat, settings };
+        let prepared = Prepared { router, plans, fallbacks, hooks, proxies, seat, settings };
         Ok(Self { event_loop, prepared: Mutex::new(Some(prepared)), running: Mutex::default() })
     }
 
@@ -320,7 +319,7 @@ impl Server {
         }
         let socket = listener.map(|listener| listener.get().take()).transpose()?;
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Prepared { router, plans, fallbacks, hooks, set_current, proxies, seat, settings } =
+        let Prepared { router, plans, fallbacks, hooks, proxies, seat, settings } =
             prepared.ok_or_else(|| PyRuntimeError::new_err("the server was started before"))?;
         let (executor, shared, lodging) = match own {
             Some(own) => (Executor::Runtime(own.runtime_handle()?), own.shared().clone(), None),
@@ -341,7 +340,6 @@ impl Server {
             task_maker: TaskMaker::new(event_loop)?,
             contexts: Contexts::new(py)?,
             lines: Lines::default(),
-            set_current,
             hooks,
             address,
             tasks: Tasks::default(),

@@ -51,7 +51,7 @@ async def served(app: App) -> AsyncGenerator[Server]:
         asyncio.get_running_loop(),
         routes=plans,
         hooks=Hooks(told, end, told, told, drained.set, told),  # type: ignore[arg-type]  # pyright: ignore
-        settings=Settings(False, None, "problem", False, fallbacks, None, None, Place.own().seat, 0, None),
+        settings=Settings(None, None, "problem", False, fallbacks, None, None, Place.own().seat, 0),
     )
     server.start()
     yield server

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Literal, assert_type
 
-from cello import App, FormData, Request, UploadedFile
+from cello import App, FormData, Request, UploadedFile, current_request
 
 app = App()
 
@@ -57,6 +57,9 @@ def called(request: Request) -> tuple[str, bool]:
     assert_type(request.content_type(), str)
     assert_type(request.user_agent(), str)
     assert_type(request.request_id(), str)
+    request.request_id = "given"
+    assert_type(request.is_from_trusted_proxy, bool)
+    assert_type(current_request(), Request | None)
     assert_type(request.is_secure(), bool)
     assert request.is_secure == True  # noqa: E712 - a checker must not hold that it never is
     if not request.is_secure:

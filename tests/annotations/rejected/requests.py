@@ -1,11 +1,15 @@
 """Requests and forms: what they do not have, and types that values are not."""
 
-from cello import FormData, Request, UploadedFile
+from cello import FormData, Request, UploadedFile, current_request
 
 
 async def read(request: Request, form: FormData, file: UploadedFile) -> None:
     request.method = "POST"  # rejected
     request.user  # rejected
+    request.request_id = 7  # rejected
+    request.is_from_trusted_proxy = True  # rejected
+    request.is_from_trusted_proxy()  # rejected
+    current_request().path  # rejected
     request.params("id")  # rejected
     request.server_stopping = True  # rejected
     request.server_stopping(7)  # rejected

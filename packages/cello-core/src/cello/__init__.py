@@ -10,6 +10,7 @@ from cello.blueprint import Blueprint
 
 if TYPE_CHECKING:
     from cello._config import ClusterConfig, LimitsConfig, ThreadPoolConfig, TimeoutConfig
+    from cello._current import current_request
     from cello.background import BackgroundTasks
     from cello.dependencies import Depends
 
@@ -28,6 +29,7 @@ __all__ = [
     "TimeoutConfig",
     "UploadedFile",
     "__version__",
+    "current_request",
 ]
 
 #: What is imported when it is first asked for: name to module.
@@ -38,6 +40,7 @@ _LAZY = {
     "LimitsConfig": "cello._config",
     "ThreadPoolConfig": "cello._config",
     "TimeoutConfig": "cello._config",
+    "current_request": "cello._current",
 }
 
 

@@ -75,6 +75,7 @@ __all__ = [
     "__version__",
     "_json_decode",
     "_json_encode",
+    "_note_current",
     "_page",
     "_panic",
     "_path_names",
@@ -111,6 +112,9 @@ def _title(status: int) -> str:
 
     Errors: ValueError for a number that is no status.
     """
+
+def _note_current(note: Callable[[Request], object]) -> None:
+    """Have each request that begins from now on given to `note` in its context."""
 
 def _path_names(path: str) -> list[str]:
     """The names of the parameters of a path; none where it cannot be one."""
@@ -1225,8 +1229,6 @@ class _Settings(Protocol):
     def seat(self) -> Seat: ...
     @property
     def wears_after(self) -> int: ...
-    @property
-    def set_current(self) -> Callable[[Request], object] | None: ...
 
 class _Written(Protocol):
     @property

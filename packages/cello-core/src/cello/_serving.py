@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -60,8 +59,6 @@ class Settings(NamedTuple):
     #: Where it is counted what the server does, and after how many answers it is told; 0 for never.
     seat: Seat
     wears_after: int
-    #: `ContextVar.set` of the current request, where anybody asks for that.
-    set_current: Callable[[Request], object] | None
 
 
 class Serving:
@@ -128,7 +125,6 @@ class Serving:
                     timeouts=app._timeouts,
                     seat=self._place.seat,
                     wears_after=self._place.wears_after,
-                    set_current=_set_current(),
                 ),
             )
         except RouteError as error:
@@ -203,9 +199,3 @@ class Serving:
             assert self._note is not None
             self._note(request, error)
         self._log_break(request, error)
-
-
-def _set_current() -> Callable[[Request], object] | None:
-    """What notes the current request in its context: only for whoever imported what asks for it."""
-    background = sys.modules.get("cello.background")
-    return background.current_request.set if background else None

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from cello._counts import DONE, BackgroundCounts
+from cello._current import current_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cello._kernel import Request
-
 __all__ = ["BackgroundCounts", "BackgroundTasks"]
-
-#: The request whose task, or a task of its making, this is. Set by the kernel where this module was imported at start.
-current_request: ContextVar[Request] = ContextVar("cello.current_request")
 
 
 class BackgroundTasks:
@@ -31,7 +26,7 @@ class BackgroundTasks:
     """
 
     def __init__(self) -> None:
-        request = current_request.get(None)
+        request = current_request()
         if request is None:
             raise RuntimeError("BackgroundTasks() belongs to a request: make it in a handler, or in what one calls")
         self._request = request
