@@ -74,6 +74,7 @@ PARAMETERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("app", "argument of `LimitsConfig`"): cello.LimitsConfig,
     ("app", "argument of `ThreadPoolConfig`"): cello.ThreadPoolConfig,
     ("app", "argument of `TimeoutConfig`"): cello.TimeoutConfig,
+    ("app", "argument of `set_access_log`"): cello.App.set_access_log,
     ("errors", "argument"): cello.errors.HTTPError,
     ("request", "argument"): cello.Request,
     ("response", "argument of `set_cookie`"): cello.Response.set_cookie,

@@ -41,7 +41,7 @@ mod stream;
 mod watch;
 mod wire;
 
-pub use access_log::AccessLog;
+pub use access_log::{AccessLog, LineForm};
 pub use answer::Answer;
 pub use body::BodyError;
 pub use client::Client;

@@ -54,8 +54,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How it is told of errors.
     pub errors: Errors,
-    /// A line for each answer, where wanted.
-    pub access_log: Option<AccessLog>,
+    /// The lines that tell of answers, where wanted.
+    pub access_log: Option<Arc<AccessLog>>,
     /// Where answers and connections are counted, where wanted.
     pub seat: Option<Arc<Seat>>,
     /// Each time it has given so many answers more, the application is told ([`Application::worn`]); 0 for never.

@@ -179,7 +179,7 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
 
     fn call(&self, request: Request<Incoming>) -> Serving {
         self.watch.begin_request();
-        let started = self.server.settings.access_log.map(|_| Instant::now());
+        let started = self.server.settings.access_log.as_ref().map(|_| Instant::now());
         let (head, incoming) = request.into_parts();
         let (route, params, denial) = match self.admit(&head) {
             Ok((route, params)) => (route, params, None),
@@ -256,8 +256,8 @@ fn finish(
 ) -> Answer {
     watch.enter(Phase::Responding);
     server.note_answer();
-    if let (Some(log), Some(started)) = (server.settings.access_log, started) {
-        log.write(&exchange.head.method, exchange.head.uri.path(), answer.status, started.elapsed());
+    if let (Some(log), Some(started)) = (&server.settings.access_log, started) {
+        log.note(exchange, answer.status, started.elapsed());
     }
     if watch.is_retiring() {
         answer.fields_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cello_kernel::{
-    AccessLog, Address, ErrorForm, Errors, Executor, Limits, PathError, Pattern, Peer, RouteId, RouteSettings, Router,
-    Settings, Timeouts,
+    AccessLog, Address, ErrorForm, Errors, Executor, Limits, LineForm, PathError, Pattern, Peer, RouteId,
+    RouteSettings, Router, Settings, Timeouts,
 };
 use pyo3::create_exception;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -101,7 +101,8 @@ struct Route {
 /// What the application and its options choose for the whole server.
 #[derive(FromPyObject)]
 struct Choices {
-    access_log: bool,
+    /// None where nothing is told of answers.
+    access_log: Option<ChosenLog>,
     trusted_proxies: Option<Py<TrustedProxies>>,
     error_form: String,
     /// Whether a client that prefers HTML gets errors as pages.
@@ -115,8 +116,27 @@ struct Choices {
     seat: Py<Seat>,
     /// So many answers at a time it tells of; 0 for never.
     wears_after: u64,
-    /// `ContextVar.set` of the current request, where anybody asks for that.
-    set_current: Option<Py<PyAny>>,
+}
+
+/// Which answers are told of, and how.
+#[derive(FromPyObject)]
+struct ChosenLog {
+    format: String,
+    sample_rate: f64,
+    skip: Vec<String>,
+}
+
+impl ChosenLog {
+    fn log(self, routes: &[Route]) -> PyResult<Arc<AccessLog>> {
+        let Self { format, sample_rate, skip } = self;
+        let form = match format.as_str() {
+            "text" => LineForm::Text,
+            "json" => LineForm::Json,
+            other => return Err(PyValueError::new_err(format!("{other:?} is no form of a line"))),
+        };
+        let routes = routes.iter().map(|route| route.path.clone()).collect();
+        Ok(Arc::new(AccessLog::new(form, sample_rate, skip, routes)))
+    }
 }
 
 /// What a client may cost: a `LimitsConfig`.
@@ -258,10 +278,10 @@ impl Server {
             "legacy" => ErrorForm::Legacy,
             other => return Err(PyValueError::new_err(format!("{other:?} is no form of errors"))),
         };
-        let Choices { access_log, trusted_proxies, has_pages, set_current, limits, timeouts, seat, .. } = settings;
+        let Choices { access_log, trusted_proxies, has_pages, limits, timeouts, seat, .. } = settings;
         let first_fallback = routes.len().saturating_sub(settings.fallbacks);
         let proxies = trusted_proxies.map(|proxies| proxies.get().shared());
-        let access_log = access_log.then_some(AccessLog);
+        let access_log = access_log.map(|chosen| chosen.log(&routes)).transpose()?;
         let mut settings = Settings {
             access_log,
             errors: Errors { form, has_pages },

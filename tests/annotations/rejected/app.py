@@ -19,6 +19,9 @@ app.set_threadpool(8)  # rejected
 app.enable_cluster(4)  # rejected
 app.set_trusted_proxies("::1", fields="x-real-ip")  # rejected
 app.set_trusted_proxies([1])  # rejected
+app.set_access_log("xml")  # rejected
+app.set_access_log("json", 0.1)  # rejected
+app.set_access_log(skip=[7])  # rejected
 app.dependency_overrides[7] = None  # rejected
 app.prices = {}  # rejected
 

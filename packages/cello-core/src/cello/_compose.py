@@ -141,6 +141,7 @@ def _check_mounted(mounted: App, app: App) -> None:
         "set_threadpool": mounted._threadpool,
         "enable_cluster": mounted._cluster,
         "set_trusted_proxies": mounted._trusted_proxies,
+        "set_access_log": mounted._access_log,
         f"errors={mounted._errors!r}": mounted._errors != app._errors,
     }
     for name, value in said.items():

@@ -1,13 +1,17 @@
-"""What an application says of the whole server: limits, timeouts, threads, workers."""
+"""What an application says of the whole server: limits, timeouts, threads, workers, the log of answers."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "MOST_SHUTDOWN_TIMEOUT_S",
     "MOST_WORKERS",
     "SHUTDOWN_TIMEOUT_S",
+    "AccessLog",
     "ClusterConfig",
     "LimitsConfig",
     "ThreadPoolConfig",
@@ -145,6 +149,32 @@ class ClusterConfig:
         return _repr(self)
 
 
+class AccessLog(NamedTuple):
+    """Which answers are told of on standard output, and how."""
+
+    format: Literal["text", "json"] = "text"
+    sample_rate: float = 1.0
+    skip: tuple[str, ...] = ()
+
+    @classmethod
+    def checked(cls, form: Literal["text", "json"], sample_rate: float, skip: Iterable[str]) -> AccessLog:
+        """What `App.set_access_log` was given.
+
+        Errors: TypeError or ValueError for what cannot be.
+        """
+        if form not in ("text", "json"):
+            raise ValueError(f'there is no access log of the form {form!r}: use "text" or "json"')
+        if isinstance(skip, str):
+            raise TypeError(f"the paths to skip are a list: give [{skip!r}]")
+        skipped = tuple(skip)
+        for path in skipped:
+            if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
+                raise TypeError(f"{path!r} is no path to skip: use a str")
+            if not path.startswith("/"):
+                raise ValueError(f'{path!r} is no path to skip: a path begins with "/"')
+        return cls(form, _part(sample_rate, "sample_rate"), skipped)
+
+
 def _whole(value: Any, name: str, least: int, most: int = (1 << 63) - 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}={value!r} is no whole number")
@@ -166,6 +196,14 @@ def _shutdown_timeout(value: Any, name: str) -> float:
         raise TypeError(f"{name}={value!r} is no number of seconds")
     if not 0 <= value <= MOST_SHUTDOWN_TIMEOUT_S:  # which refuses what is no number, too
         raise ValueError(f"{name}={value!r} cannot be: it is 0 seconds or more, and {MOST_SHUTDOWN_TIMEOUT_S} at most")
+    return float(value)
+
+
+def _part(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name}={value!r} is no number")
+    if not 0 <= value <= 1:  # which refuses what is no number, too
+        raise ValueError(f"{name}={value!r} cannot be: it is a part of all, 0 to 1")
     return float(value)
 
 

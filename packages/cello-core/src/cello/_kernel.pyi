@@ -35,7 +35,7 @@ from typing import (
 from typing_extensions import disjoint_base
 
 from cello._awaitable import AwaitableBytes, AwaitableInt, AwaitableStr
-from cello._config import LimitsConfig, TimeoutConfig
+from cello._config import AccessLog, LimitsConfig, TimeoutConfig
 from cello._form import Files, Size
 from cello._values import Context as RequestContext
 from cello._values import Flag, Text
@@ -1212,7 +1212,7 @@ class _Hooks(Protocol):
 
 class _Settings(Protocol):
     @property
-    def access_log(self) -> bool: ...
+    def access_log(self) -> AccessLog | None: ...
     @property
     def trusted_proxies(self) -> TrustedProxies | None: ...
     @property

@@ -75,7 +75,8 @@ def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any
     """Serves with the options of all three sources; returns when the server was stopped."""
     control = _control()
     try:
-        options = _options.resolve(command_line, arguments, os.environ, said(app._cluster))
+        chosen = {**said(app._cluster), "logs": True if app._access_log else None}
+        options = _options.resolve(command_line, arguments, os.environ, chosen)
         if options.is_supervised and control is None:
             supervise(options, is_script=is_script)
         if control is None:

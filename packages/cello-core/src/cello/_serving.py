@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from cello._compose import compose
-from cello._config import SHUTDOWN_TIMEOUT_S, ThreadPoolConfig
+from cello._config import SHUTDOWN_TIMEOUT_S, AccessLog, ThreadPoolConfig
 from cello._ending import end
 from cello._failure import answerer, break_logger
 from cello._kernel import Request, RouteError, Server
@@ -47,7 +47,8 @@ class Hooks(NamedTuple):
 class Settings(NamedTuple):
     """What the application and its options choose for the whole server."""
 
-    access_log: bool
+    #: None where nothing is told of answers.
+    access_log: AccessLog | None
     trusted_proxies: TrustedProxies | None
     error_form: Literal["problem", "legacy"]
     #: Whether a client that prefers HTML gets errors as pages.
@@ -116,7 +117,7 @@ class Serving:
                     self._place.on_worn,
                 ),
                 settings=Settings(
-                    access_log=self._logs,
+                    access_log=(app._access_log or AccessLog()) if self._logs else None,
                     trusted_proxies=app._trusted_proxies,
                     error_form=app._errors,
                     has_pages=self._debug,

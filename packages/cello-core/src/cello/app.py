@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from cello._asgi import Asgi
-    from cello._config import ClusterConfig, LimitsConfig, ThreadPoolConfig, TimeoutConfig
+    from cello._config import AccessLog, ClusterConfig, LimitsConfig, ThreadPoolConfig, TimeoutConfig
     from cello._counts import BackgroundCounts
     from cello._kernel import Arena
     from cello._mounted_asgi import Mounted
@@ -74,6 +74,7 @@ class App(Scope):
         #: Made at start.
         self._providers: Providers | None = None
         self._trusted_proxies: TrustedProxies | None = None
+        self._access_log: AccessLog | None = None
         self._limits: LimitsConfig | None = None
         self._timeouts: TimeoutConfig | None = None
         self._threadpool: ThreadPoolConfig | None = None
@@ -318,6 +319,27 @@ class App(Scope):
         self._trusted_proxies = TrustedProxies(list(proxies), trust_x_real_ip, fields)
         return self
 
+    def set_access_log(
+        self,
+        format: Literal["text", "json"] = "text",  # noqa: A002 - the word that is looked for
+        *,
+        sample_rate: float = 1.0,
+        skip: Iterable[str] = (),
+    ) -> Self:
+        """Has a line written to standard output for each answer, where nobody who starts the server says otherwise.
+
+        "json" is an object a line: `timestamp` (UTC, RFC 3339), `level`, `message`, `method`, `path`, `route`,
+        `status`, `duration_ms` and `request_id`.
+        Units: `sample_rate` is the part of the answers that is told of, 0 to 1, drawn by chance; those of 500 and above
+        always are.
+        Shape: `skip` are paths, whole and decoded, whose answers are never told of.
+        Errors: TypeError or ValueError for what is none of these.
+        """
+        from cello._config import AccessLog
+
+        self._access_log = AccessLog.checked(format, sample_rate, skip)
+        return self
+
     def run(
         self,
         host: str | None = None,
@@ -343,11 +365,11 @@ class App(Scope):
         """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
         The command line (`--port` and its like) goes before the arguments, they before the environment (`CELLO_PORT`
-        and its like, and `PORT`), that before `enable_cluster()`, and that before the defaults: 127.0.0.1, 8000,
-        development, 30 seconds to stop and no delay before. In development `debug` and `logs` are on and there is one
-        worker; in production they are off, and there are as many workers as CPUs. With more workers than one this
-        process becomes their supervisor, and this does not return: each worker runs the command line again, and serves
-        where it calls this.
+        and its like, and `PORT`), that before `enable_cluster()` and `set_access_log()`, and those before the defaults:
+        127.0.0.1, 8000, development, 30 seconds to stop and no delay before. In development `debug` and `logs` are on
+        and there is one worker; in production they are off, and there are as many workers as CPUs. With more workers
+        than one this process becomes their supervisor, and this does not return: each worker runs the command line
+        again, and serves where it calls this.
 
         A worker is replaced, without a loss, after `max_requests` answers, by chance up to `max_requests_jitter` more
         or less (a tenth), and with more memory than `max_rss`, in bytes or as "512M". One that makes no progress for
