@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::StatusCode;
+use http::request::Parts;
 use jiff::fmt::temporal::DateTimePrinter;
 use jiff::{Timestamp, Zoned};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -76,7 +77,7 @@ impl AccessLog {
     }
 
     fn json(&self, exchange: &Exchange, status: StatusCode, took: Duration) -> Vec<u8> {
-        let (method, path) = target(exchange);
+        let (method, path) = target(&exchange.head);
         let now = RFC_3339.timestamp_to_string(&Timestamp::now());
         let mut line = format!("{{\"timestamp\":\"{now}\",\"level\":\"info\",\"message\":").into_bytes();
         write_json_string(&mut line, &message(&method, &path, status));
@@ -98,7 +99,7 @@ impl AccessLog {
 }
 
 fn text(exchange: &Exchange, status: StatusCode, took: Duration) -> Vec<u8> {
-    let (method, path) = target(exchange);
+    let (method, path) = target(&exchange.head);
     let (now, took_ms) = (Zoned::now().strftime("%Y-%m-%d %H:%M:%S"), took.as_secs_f64() * 1e3);
     format!("[{now}] {} ({took_ms:.1} ms)\n", message(&method, &path, status)).into_bytes()
 }
@@ -107,10 +108,10 @@ fn message(method: &str, path: &str, status: StatusCode) -> String {
     format!("{method} {path} → {}", status.as_u16())
 }
 
-/// Method and path as they are in a line.
-fn target(exchange: &Exchange) -> (Cow<'_, str>, Cow<'_, str>) {
-    let path = utf8_percent_encode(exchange.head.uri.path(), ODD);
-    (short(exchange.head.method.as_str().into(), METHOD_BYTES), short(path.into(), PATH_BYTES))
+/// Method and path as they are in a line of a log.
+pub(crate) fn target(head: &Parts) -> (Cow<'_, str>, Cow<'_, str>) {
+    let path = utf8_percent_encode(head.uri.path(), ODD);
+    (short(head.method.as_str().into(), METHOD_BYTES), short(path.into(), PATH_BYTES))
 }
 
 /// The text, which is ASCII, or its beginning.

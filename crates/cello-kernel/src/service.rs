@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 
+use crate::access_log::target;
 use crate::answer::Answer;
 use crate::body::{BodyError, read_body};
 use crate::content::Content;
@@ -318,8 +319,8 @@ async fn receive(
 ) -> Answer {
     if let Err(error) = read(&server, &watch, &exchange, incoming, &wanted).await {
         if let Unreceived::Form(error @ FormError::Storage(_)) = &error {
-            let Exchange { head, id, .. } = &*exchange;
-            eprintln!("cello: {} {} (request {}): {error}", head.method, head.uri.path(), id);
+            let ((method, path), id) = (target(&exchange.head), &exchange.id);
+            eprintln!("cello: {method} {path} (request {id}): {error}");
         }
         let (status, detail) = error.answer();
         if !server.settings.asks_when_refused {
@@ -382,12 +383,7 @@ pub fn panic_words(panic: &(dyn Any + Send)) -> &str {
 
 /// A panic is an error of one request: told to its client without the words, logged with them.
 fn panicked(exchange: &Exchange, panic: &(dyn Any + Send)) -> Answer {
-    eprintln!(
-        "cello: panic in native code, answering {} {} (request {}): {}",
-        exchange.head.method,
-        exchange.head.uri.path(),
-        exchange.id,
-        panic_words(panic),
-    );
+    let ((method, path), id, words) = (target(&exchange.head), &exchange.id, panic_words(panic));
+    eprintln!("cello: panic in native code, answering {method} {path} (request {id}): {words}");
     problem(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to answer this request.", exchange)
 }

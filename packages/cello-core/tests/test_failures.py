@@ -84,6 +84,25 @@ def test_an_exception_is_a_500_and_its_request_id_finds_the_trace_in_the_log(ser
     ]
 
 
+def test_a_client_writes_no_lines_of_its_own_into_the_log(serve: Serve) -> None:
+    server = start(
+        serve,
+        """
+        @app.get("/orders/{id}")
+        def order(request):
+            request.add_background_task(int, "no number")
+            raise ValueError("no")
+        """,
+    )
+    server.get("/orders/%0AGET%20%2Fother%20failed%1B%5B31m%E2%80%A8")
+    stderr = server.stop().stderr
+    path = r"/orders/\nGET /other failed\x1b[31m\u2028"
+    assert f"GET {path} failed (request " in stderr
+    assert f"GET {path}: work in the background failed (request " in stderr
+    assert "\x1b" not in stderr
+    assert "\nGET /other" not in stderr
+
+
 @pytest.mark.parametrize(
     "handler",
     [

@@ -8,6 +8,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from cello._counts import DONE
+from cello._failure import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,4 +64,5 @@ async def _result(function: Callable[..., Any], *arguments: object) -> object:
 
 
 def _log_failure(request: Request, what: str) -> None:
-    _log.exception("%s %s: %s failed (request %s)", request.method, request.path, what, request.request_id)
+    words = "%s %s: %s failed (request %s)"
+    _log.exception(words, request.method, shown_path(request), what, request.request_id)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cello._kernel import Request
 
-__all__ = ["answerer", "break_logger", "log_failure"]
+__all__ = ["answerer", "break_logger", "log_failure", "shown_path"]
 
 _log = logging.getLogger("cello")
 
@@ -75,7 +75,7 @@ def break_logger(is_over: Callable[[], bool]) -> Callable[[Request, BaseExceptio
         if isinstance(error, HTTPError) and error.status < 500 and request.disconnected():
             return
         words = "%s %s: the body broke off (request %s)\n%s"
-        _log.error(words, request.method, request.path, request.request_id, render(_tell(request, error)))
+        _log.error(words, request.method, shown_path(request), request.request_id, render(_tell(request, error)))
 
     return log_break
 
@@ -83,8 +83,14 @@ def break_logger(is_over: Callable[[], bool]) -> Callable[[Request, BaseExceptio
 def log_failure(request: Request, error: BaseException) -> list[Told | str]:
     """Tells the log why a request failed."""
     told = _tell(request, error)
-    _log.error("%s %s failed (request %s)\n%s", request.method, request.path, request.request_id, render(told))
+    _log.error("%s %s failed (request %s)\n%s", request.method, shown_path(request), request.request_id, render(told))
     return told
+
+
+def shown_path(request: Request) -> str:
+    """The path for a line of a log: what is not printable is escaped, so that no client writes lines of its own."""
+    path = request.path
+    return path if path.isprintable() else repr(path)[1:-1]
 
 
 def _problem(request: Request, error: HTTPError, trace: list[str] | None = None) -> Response:
