@@ -19,6 +19,9 @@ KERNEL = ROOT / "crates/cello-kernel"
 CROSSING = ROOT / "crates/cello-py"
 CORE = ROOT / "packages/cello-core"
 FRAMEWORK = ROOT / "packages/cello-framework"
+OBSERVABILITY = ROOT / "packages/cello-observability"
+#: The families: each knows the core and no other.
+FAMILIES = [OBSERVABILITY]
 
 #: A comment, or a literal of text or of one character: what a search for code has to leave out.
 RUST_WORDS = re.compile(
@@ -81,8 +84,8 @@ def imported(path: Path) -> set[str]:
 
 def test_the_crates_and_packages_are_those_of_the_architecture() -> None:
     assert CRATES == [KERNEL, CROSSING]
-    assert PACKAGES == [CORE, FRAMEWORK]
-    chain = " ← ".join(path.name for path in (KERNEL, CROSSING, CORE, FRAMEWORK))
+    assert sorted([CORE, FRAMEWORK, *FAMILIES]) == PACKAGES
+    chain = " ← ".join([KERNEL.name, CROSSING.name, CORE.name, "families", FRAMEWORK.name])
     assert chain in (ROOT / "ARCHITECTURE.md").read_text()
 
 
@@ -124,6 +127,18 @@ def test_the_core_imports_the_standard_library_and_itself() -> None:
         taken = foreign if path.name == "_shell.py" else {*foreign, "cello.testing"}
         assert is_for_tests or not imported(path) & taken, path
     assert toml(CORE / "pyproject.toml")["project"]["dependencies"] == ["pluggy>=1.6"]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_family_knows_public_names_of_the_core_and_no_other_family(family: Path) -> None:
+    package = family.name.replace("-", "_")
+    files = sorted((family / "src").rglob("*.py"))
+    modules = {module for path in files for module in imported(path)}
+    assert "cello.plugin" in modules
+    assert not [module for module in modules if module.startswith("cello.") and "._" in module]
+    foreign = {module.partition(".")[0] for module in modules} - {*sys.stdlib_module_names, "cello", package}
+    dependencies = toml(family / "pyproject.toml")["project"]["dependencies"]
+    assert foreign | {"cello-core"} == {re.split(r"[\s\[=<>!~;]", line)[0] for line in dependencies}
 
 
 def test_the_framework_has_no_code_and_depends_on_the_core_alone() -> None:
