@@ -340,6 +340,56 @@ def test_a_chain_of_def_needs_no_task(serve: Serve) -> None:
     assert serve(SYNC).get("/").headers["x-task"] == "False"
 
 
+EITHER = """
+    import asyncio
+    from cello import App
+
+    app = App()
+
+    def has_task():
+        return asyncio._get_running_loop() is not None and asyncio.current_task() is not None
+
+    class Either:
+        async def __call__(self, request, call_next):
+            response = await call_next(request)
+            response.headers["x-called"] = "async"
+            return response
+
+        def call_sync(self, request, call_next):
+            response = call_next(request)
+            response.headers["x-called"] = "sync"
+            return response
+
+    app.use(Either)
+
+    @app.get("/def")
+    def handler():
+        return has_task()
+
+    @app.get("/async")
+    async def waiting():
+        return has_task()
+
+    @app.get("/within", middleware=[Either()])
+    def within():
+        return has_task()
+
+    app.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "called", "has_task"),
+    [("/def", "sync", False), ("/async", "async", True), ("/within", "sync", False), ("/none", "sync", None)],
+)
+def test_a_middleware_of_both_kinds_is_of_the_kind_that_the_others_are(
+    serve: Serve, path: str, called: str, has_task: bool | None
+) -> None:
+    answer = serve(EITHER).get(path)
+    assert answer.headers["x-called"] == called
+    assert has_task is None or answer.json() is has_task
+
+
 def test_a_def_middleware_may_stand_within_an_asynchronous_one(serve: Serve) -> None:
     answer = serve(SYNC, "waiting").get("/")
     assert (answer.headers["x-task"], answer.headers["x-outermost"]) == ("True", "yes")

@@ -85,9 +85,15 @@ def of_middleware(middleware: Middleware) -> Layer:
     if isinstance(method, MethodType) and not isroutine(function):
         function = method
 
-    def bind(inner: Call, _: bool) -> Call:
-        return _given(function, inner) or (lambda request: function(request, inner))
+    # Of one that is both, the kind that the others around it are.
+    sync: Callable[..., Any] | None = getattr(middleware, "call_sync", None) if is_async(middleware) else None
 
+    def bind(inner: Call, runs_async: bool) -> Call:
+        called = function if runs_async or sync is None else sync
+        return _given(called, inner) or (lambda request: called(request, inner))
+
+    if sync is not None:
+        return Layer(bind, None, None, middleware)
     return (
         Layer(bind, middleware, None, middleware) if is_async(middleware) else Layer(bind, None, middleware, middleware)
     )

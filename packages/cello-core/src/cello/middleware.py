@@ -2,6 +2,9 @@
 
 A middleware is a function, or an object that can be called, of two arguments: the request, and `call_next`, which
 gives the Response of what stands further in. It returns that, or a Response of its own.
+
+An object whose `__call__` is `async def` may have a `call_sync` that does the same as a `def`: that one is called where
+all that stands around a handler is `def`, and the handler too, so that it needs no task.
 """
 
 from __future__ import annotations

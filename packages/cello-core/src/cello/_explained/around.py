@@ -107,4 +107,5 @@ def _option_of(layer: Layer, own: Mapping[str, Any], names: Mapping[Scope, str])
 
 
 def _told(function: Callable[..., Any], origin: str) -> Standing:
-    return Standing(str(place(function)), "async def" if is_async(function) else "def", origin)
+    kind = "def" if not is_async(function) else "either" if hasattr(function, "call_sync") else "async def"
+    return Standing(str(place(function)), kind, origin)
