@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{HeaderName, Request, StatusCode};
 use hyper::server::conn::http1;
 use slab::Slab;
 use tokio::io::AsyncWrite;
@@ -56,6 +56,8 @@ pub struct Settings {
     pub errors: Errors,
     /// The lines that tell of answers, where wanted.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The header field in which every answer tells the request's id, where wanted.
+    pub request_id_header: Option<HeaderName>,
     /// Where answers and connections are counted, where wanted.
     pub seat: Option<Arc<Seat>>,
     /// Each time it has given so many answers more, the application is told ([`Application::worn`]); 0 for never.

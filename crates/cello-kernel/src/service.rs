@@ -260,6 +260,11 @@ fn finish(
     if let (Some(log), Some(started)) = (&server.settings.access_log, started) {
         log.note(exchange, answer.status, started.elapsed());
     }
+    if let Some(name) = &server.settings.request_id_header
+        && let Ok(value) = HeaderValue::try_from(exchange.id.to_string())
+    {
+        answer.fields_mut().insert(name, value);
+    }
     if watch.is_retiring() {
         answer.fields_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) is_cancelled_on_disconnect: bool,
     /// Its task is cancelled when the server stops, and it does not begin from then on.
     pub(crate) drains_now: bool,
+    /// The path as it was registered; None of a fallback.
+    pub(crate) path: Option<Py<PyString>>,
     /// The names of the path's parameters.
     pub(crate) names: Vec<Py<PyString>>,
     /// Whether the function gives a Response, as what stands around a handler does.

@@ -9,6 +9,7 @@ use cello_kernel::{
     AccessLog, Address, ErrorForm, Errors, Executor, Limits, LineForm, PathError, Pattern, Peer, RouteId,
     RouteSettings, Router, Settings, Timeouts,
 };
+use http::HeaderName;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -104,6 +105,8 @@ struct Choices {
     /// None where nothing is told of answers.
     access_log: Option<ChosenLog>,
     trusted_proxies: Option<Py<TrustedProxies>>,
+    /// The header field in which answers tell the request's id; None for none.
+    request_id_header: Option<String>,
     error_form: String,
     /// Whether a client that prefers HTML gets errors as pages.
     has_pages: bool,
@@ -116,6 +119,10 @@ struct Choices {
     seat: Py<Seat>,
     /// So many answers at a time it tells of; 0 for never.
     wears_after: u64,
+}
+
+fn header_name(name: &str) -> PyResult<HeaderName> {
+    HeaderName::try_from(name).map_err(|_| PyValueError::new_err(format!("{name:?} is no name of a header field")))
 }
 
 /// Which answers are told of, and how.
@@ -278,12 +285,15 @@ impl Server {
             "legacy" => ErrorForm::Legacy,
             other => return Err(PyValueError::new_err(format!("{other:?} is no form of errors"))),
         };
-        let Choices { access_log, trusted_proxies, has_pages, limits, timeouts, seat, .. } = settings;
+        let Choices { access_log, trusted_proxies, request_id_header, has_pages, limits, timeouts, seat, .. } =
+            settings;
         let first_fallback = routes.len().saturating_sub(settings.fallbacks);
+        let request_id_header = request_id_header.map(|name| header_name(&name)).transpose()?;
         let proxies = trusted_proxies.map(|proxies| proxies.get().shared());
         let access_log = access_log.map(|chosen| chosen.log(&routes)).transpose()?;
         let mut settings = Settings {
             access_log,
+            request_id_header,
             errors: Errors { form, has_pages },
             asks_when_refused: first_fallback < routes.len(),
             limits: limits.map(ChosenLimits::limits).unwrap_or_default(),
@@ -315,6 +325,7 @@ impl Server {
                 is_cancelled_on_disconnect: route.cancel_on_disconnect,
                 drains_now: route.drains_now,
                 names,
+                path: (index < first_fallback).then(|| PyString::new(py, &route.path).unbind()),
                 app: route.app,
                 fallback: route.fallback,
             });

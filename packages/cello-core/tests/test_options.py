@@ -321,6 +321,7 @@ def test_setters_chain() -> None:
         .set_timeouts(TimeoutConfig())
         .set_trusted_proxies([])
         .set_access_log("json", sample_rate=0.5, skip=["/health"])
+        .set_request_id_header("X-Request-ID")
         .set_threadpool(ThreadPoolConfig(size=3))
         .register_singleton("db", 7)
         .enable_limits(LimitsConfig(max_connections=5))

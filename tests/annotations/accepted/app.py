@@ -60,6 +60,7 @@ assert_type(app.set_trusted_proxies(["10.0.0.0/8", "unix"], fields="forwarded"),
 assert_type(app.set_trusted_proxies(address for address in ("::1",)), App)
 assert_type(app.set_access_log("json", sample_rate=0.1, skip=["/health"]), App)
 assert_type(app.set_access_log(skip=("/health", "/metrics")), App)
+assert_type(app.set_request_id_header("X-Request-ID").set_request_id_header(None), App)
 
 limits = LimitsConfig(max_header_size=16 << 10, max_body_size=1 << 20, max_connections=100)
 assert_type(limits.max_body_size, int)

@@ -22,6 +22,7 @@ app.set_trusted_proxies([1])  # rejected
 app.set_access_log("xml")  # rejected
 app.set_access_log("json", 0.1)  # rejected
 app.set_access_log(skip=[7])  # rejected
+app.set_request_id_header(b"X-Request-ID")  # rejected
 app.dependency_overrides[7] = None  # rejected
 app.prices = {}  # rejected
 

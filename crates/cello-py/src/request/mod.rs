@@ -485,6 +485,12 @@ impl Request {
         self.exchange.id.set(text.to_str()?).map_err(PyValueError::new_err)
     }
 
+    /// The path of the route that the request came to, as it was registered: "/users/{id}". None where it came to none.
+    #[getter]
+    fn route<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyString>> {
+        self.server.path(self.exchange.route).map(|path| path.bind(py))
+    }
+
     /// The application that serves the request.
     ///
     /// Errors: RuntimeError where the request is made by hand without one.

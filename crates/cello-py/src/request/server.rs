@@ -55,6 +55,14 @@ impl Server {
         }
     }
 
+    /// The path of a route, as it was registered.
+    pub(super) fn path(&self, route: RouteId) -> Option<&Py<PyString>> {
+        match self {
+            Self::Running(handlers) => handlers.plans.get(route)?.path.as_ref(),
+            Self::None(_) => None,
+        }
+    }
+
     /// The names of the parameters of a route's path.
     pub(super) fn names(&self, route: RouteId) -> &[Py<PyString>] {
         match self {

@@ -142,6 +142,7 @@ def _check_mounted(mounted: App, app: App) -> None:
         "enable_cluster": mounted._cluster,
         "set_trusted_proxies": mounted._trusted_proxies,
         "set_access_log": mounted._access_log,
+        "set_request_id_header": mounted._request_id_header,
         f"errors={mounted._errors!r}": mounted._errors != app._errors,
     }
     for name, value in said.items():

@@ -16,6 +16,7 @@ __all__ = [
     "LimitsConfig",
     "ThreadPoolConfig",
     "TimeoutConfig",
+    "checked_request_id_header",
 ]
 
 #: More processes than any machine has cores for.
@@ -149,6 +150,11 @@ class ClusterConfig:
         return _repr(self)
 
 
+#: Header fields of answers that a client, or the server itself, understands.
+_MEANT = {"allow", "connection", "date", "etag", "keep-alive", "location", "server", "set-cookie", "trailer", "vary"}
+_MEANT |= {"transfer-encoding", "upgrade"}
+
+
 class AccessLog(NamedTuple):
     """Which answers are told of on standard output, and how."""
 
@@ -173,6 +179,21 @@ class AccessLog(NamedTuple):
             if not path.startswith("/"):
                 raise ValueError(f'{path!r} is no path to skip: a path begins with "/"')
         return cls(form, _part(sample_rate, "sample_rate"), skipped)
+
+
+def checked_request_id_header(name: str) -> str:
+    """The name of a header field that can tell ids.
+
+    Errors: TypeError or ValueError for one that cannot.
+    """
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - what the caller wrote
+        raise TypeError(f"{name!r} is no name of a header field: use a str")
+    # RFC 9110 §5.6.2
+    if not name or not name.isascii() or not all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in name):
+        raise ValueError(f"{name!r} is no name of a header field: use letters, digits and hyphens")
+    if name.lower() in _MEANT or name.lower().startswith("content-"):
+        raise ValueError(f"the header field {name} has a meaning of its own: take another for request ids")
+    return name
 
 
 def _whole(value: Any, name: str, least: int, most: int = (1 << 63) - 1) -> int:

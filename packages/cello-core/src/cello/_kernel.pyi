@@ -334,6 +334,11 @@ class Request:
     @request_id.setter
     def request_id(self, value: str) -> None: ...
     @property
+    def route(self) -> str | None:
+        """The path of the route that the request came to, as it was registered: "/users/{id}". None where it came to
+        none.
+        """
+    @property
     def app(self) -> App:
         """The application that serves the request.
 
@@ -1215,6 +1220,8 @@ class _Settings(Protocol):
     def access_log(self) -> AccessLog | None: ...
     @property
     def trusted_proxies(self) -> TrustedProxies | None: ...
+    @property
+    def request_id_header(self) -> str | None: ...
     @property
     def error_form(self) -> Literal["problem", "legacy"]: ...
     @property

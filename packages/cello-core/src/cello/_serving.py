@@ -50,6 +50,8 @@ class Settings(NamedTuple):
     #: None where nothing is told of answers.
     access_log: AccessLog | None
     trusted_proxies: TrustedProxies | None
+    #: The header field in which answers tell the request's id.
+    request_id_header: str | None
     error_form: Literal["problem", "legacy"]
     #: Whether a client that prefers HTML gets errors as pages.
     has_pages: bool
@@ -119,6 +121,7 @@ class Serving:
                 settings=Settings(
                     access_log=(app._access_log or AccessLog()) if self._logs else None,
                     trusted_proxies=app._trusted_proxies,
+                    request_id_header=app._request_id_header,
                     error_form=app._errors,
                     has_pages=self._debug,
                     fallbacks=self._fallbacks,

@@ -75,6 +75,7 @@ class App(Scope):
         self._providers: Providers | None = None
         self._trusted_proxies: TrustedProxies | None = None
         self._access_log: AccessLog | None = None
+        self._request_id_header: str | None = None
         self._limits: LimitsConfig | None = None
         self._timeouts: TimeoutConfig | None = None
         self._threadpool: ThreadPoolConfig | None = None
@@ -338,6 +339,19 @@ class App(Scope):
         from cello._config import AccessLog
 
         self._access_log = AccessLog.checked(format, sample_rate, skip)
+        return self
+
+    def set_request_id_header(self, name: str | None) -> Self:
+        """Has every answer of the server tell the id of its request, in a header field of this name; None for none.
+
+        It stands in all that have a request: what handlers answer, streams, and what the server answers by itself. To a
+        head that cannot be parsed there is no request, and no id. A field of that name that the application has set is
+        replaced.
+        Errors: TypeError or ValueError for what is no name of a field, or of one with a meaning of its own.
+        """
+        from cello._config import checked_request_id_header
+
+        self._request_id_header = None if name is None else checked_request_id_header(name)
         return self
 
     def run(
