@@ -50,8 +50,6 @@ class Settings(NamedTuple):
     #: None where nothing is told of answers.
     access_log: AccessLog | None
     trusted_proxies: TrustedProxies | None
-    #: The header field in which answers tell the request's id.
-    request_id_header: str | None
     error_form: Literal["problem", "legacy"]
     #: Whether a client that prefers HTML gets errors as pages.
     has_pages: bool
@@ -62,6 +60,8 @@ class Settings(NamedTuple):
     #: Where it is counted what the server does, and after how many answers it is told; 0 for never.
     seat: Seat
     wears_after: int
+    #: The header field in which answers tell the request's id.
+    request_id_header: str | None = None
 
 
 class Serving:
@@ -121,7 +121,6 @@ class Serving:
                 settings=Settings(
                     access_log=(app._access_log or AccessLog()) if self._logs else None,
                     trusted_proxies=app._trusted_proxies,
-                    request_id_header=app._request_id_header,
                     error_form=app._errors,
                     has_pages=self._debug,
                     fallbacks=self._fallbacks,
@@ -129,6 +128,7 @@ class Serving:
                     timeouts=app._timeouts,
                     seat=self._place.seat,
                     wears_after=self._place.wears_after,
+                    request_id_header=app._request_id_header,
                 ),
             )
         except RouteError as error:
