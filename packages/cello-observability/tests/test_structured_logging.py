@@ -206,6 +206,13 @@ def test_records_go_to_a_file_from_all_workers_and_to_a_new_one_where_it_is_move
     assert [record["message"] for record in new] == [f"order {number}" for number in range(10, 20)]
 
 
+def test_a_worker_that_is_forked_off_writes_them_too(serve: Serve) -> None:
+    server = serve(source(), "--workers", "2", "--preload")
+    for number in range(6):
+        server.get(f"/def/{number}")
+    assert [record["message"] for record in records(server)] == [f"order {number}" for number in range(6)]
+
+
 def test_records_go_to_standard_error(serve: Serve) -> None:
     server = serve(source(output="stderr"))
     server.get("/def/7")

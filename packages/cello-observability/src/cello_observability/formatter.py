@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from cello import current_request
@@ -142,8 +143,13 @@ def _message(record: logging.LogRecord) -> str:
 
 def _timestamp(created_s: float) -> str:
     """RFC 3339, in UTC, with milliseconds."""
-    milliseconds = int(created_s * 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(milliseconds // 1000))}.{milliseconds % 1000:03d}Z"
+    second, milliseconds = divmod(int(created_s * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(since_the_epoch: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since_the_epoch))
 
 
 def _as_object(value: Any) -> dict[str, Any]:

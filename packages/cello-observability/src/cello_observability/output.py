@@ -20,12 +20,15 @@ class Output:
         self._path: str | None = None
         self._stream: TextIO | None = None
         self._descriptor: int | None = None
+        #: Of the file that is open: its device and its number there.
+        self._identity = (0, 0)
         if place in ("stdout", "stderr"):
             self._stream = sys.stdout if place == "stdout" else sys.stderr
             self._descriptor = _descriptor_of(self._stream)
         else:
             self._path = os.path.abspath(place)
             self._descriptor = _opened(self._path)
+            self._identity = _identity(os.fstat(self._descriptor))
 
     def write(self, line: str) -> None:
         """Writes a line, with its end.
@@ -37,10 +40,10 @@ class Output:
                 self._stream.write(line)
                 self._stream.flush()
             return
-        if self._path is not None and not _is_at(self._path, self._descriptor):
+        if self._path is not None and not self._is_at(self._path):
             fresh = _opened(self._path)
             os.close(self._descriptor)
-            self._descriptor = fresh
+            self._descriptor, self._identity = fresh, _identity(os.fstat(fresh))
         left = line.encode(errors="backslashreplace")
         # A pipe takes a long line in several pieces.
         while left:
@@ -51,6 +54,13 @@ class Output:
         if self._path is not None and self._descriptor is not None:
             os.close(self._descriptor)
             self._path = self._descriptor = None
+
+    def _is_at(self, path: str) -> bool:
+        """Whether the file that is open is still the one of that path."""
+        try:
+            return _identity(os.stat(path)) == self._identity
+        except FileNotFoundError:
+            return False
 
 
 def _descriptor_of(stream: TextIO | None) -> int | None:
@@ -65,9 +75,5 @@ def _opened(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
 
-def _is_at(path: str, descriptor: int) -> bool:
-    try:
-        there, ours = os.stat(path), os.fstat(descriptor)
-    except FileNotFoundError:
-        return False
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+def _identity(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
