@@ -322,6 +322,29 @@ class Full(Output):
         self.lines.append(line)
 
 
+class Failing(logging.Formatter):
+    """Fails for the records of applications, or for all."""
+
+    def __init__(self, names: str) -> None:
+        super().__init__()
+        self.names = names
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.name.startswith(self.names):
+            raise RuntimeError("no")
+        return super().format(record)
+
+
+@pytest.mark.parametrize("names", ["shop", ""])
+def test_a_record_that_fails_is_told_of_and_is_no_failure_of_the_application(names: str) -> None:
+    output = Full()
+    output.is_full = False
+    handler = StructuredHandler(Failing(names), output)
+    handler.handle(logging.LogRecord("shop", logging.INFO, "", 0, "asked", (), None))
+    assert output.lines == ["a record of 'shop' failed: RuntimeError\n"]
+    handler.close()
+
+
 def test_what_could_not_be_written_is_counted_and_told_once_it_can() -> None:
     output = Full()
     handler = StructuredHandler(JsonFormatter(), output)

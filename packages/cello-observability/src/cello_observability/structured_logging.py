@@ -72,14 +72,19 @@ class StructuredHandler(logging.Handler):
         try:
             return self.format(record)
         except Exception as error:
-            words = f"a record of {record.name!r} could not be formatted: {type(error).__name__}"
-            return self.format(_record(logging.ERROR, words))
+            return self._words(logging.ERROR, f"a record of {record.name!r} failed: {type(error).__name__}")
+
+    def _words(self, level: int, words: str) -> str:
+        """A line of the handler's own."""
+        try:
+            return self.format(logging.LogRecord(__name__, level, __file__, 0, words, None, None))
+        except Exception:
+            return words
 
     def _write(self, line: str) -> None:
         try:
             if self._lost:
-                words = f"{self._lost} records could not be written"
-                self._output.write(f"{self.format(_record(logging.WARNING, words))}\n")
+                self._output.write(f"{self._words(logging.WARNING, f'{self._lost} records could not be written')}\n")
                 self._lost = 0
             self._output.write(f"{line}\n")
         except (OSError, ValueError):
@@ -183,7 +188,3 @@ def _remove(installed: _Installed) -> None:
     for one, level in installed.levels.items():
         one.setLevel(level)
     installed.handler.close()
-
-
-def _record(level: int, words: str) -> logging.LogRecord:
-    return logging.LogRecord(__name__, level, __file__, 0, words, None, None)
