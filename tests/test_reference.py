@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import cello
 from cello import _cli, _config, _launch, _options
 from cello._commands import COMMANDS
+from cello._commands.plugins import COMMANDS as PLUGINS_COMMANDS
 from cello._explained import Explanation
 from cello._project import make
 from cello._route_options import RouteOptions
 from pages import code_spans, table, text_of, without_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # --- options
@@ -110,6 +112,8 @@ CLI_PAGE = "docs/reference/cli.md"
 def test_the_commands_that_are_told_are_those_that_there_are() -> None:
     rows = table(CLI_PAGE, "command", "what it does")
     assert [code_spans(row[0]) for row in rows] == [[f"cello {name}"] for name in COMMANDS]
+    rows = table(CLI_PAGE, "command of `plugins`", "what it does")
+    assert [code_spans(row[0]) for row in rows] == [[f"cello plugins {name}"] for name in PLUGINS_COMMANDS]
 
 
 def test_what_a_command_is_told_to_take_is_what_it_takes() -> None:
@@ -117,13 +121,18 @@ def test_what_a_command_is_told_to_take_is_what_it_takes() -> None:
         (*code_spans(row[0]), *code_spans(row[1]))
         for row in table(CLI_PAGE, "command", "takes", "what it is", "default")
     ]
-    actual = [
-        (f"cello {name}", action.option_strings[-1] if action.option_strings else str(action.metavar))
-        for name in COMMANDS
-        for action in _cli.parser_of(name)._actions
-        if action.dest != "help"
-    ]
+    actual = [one for name in COMMANDS for one in taken(f"cello {name}", _cli.parser_of(name))]
     assert told == actual
+
+
+def taken(command: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    """What a command takes, or each of those within it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in vars(action)["choices"].items():
+                yield from taken(f"{command} {name}", inner)
+        elif action.dest != "help":
+            yield command, action.option_strings[-1] if action.option_strings else str(action.metavar)
 
 
 def test_the_values_of_an_option_that_has_a_choice_are_told_with_its_default() -> None:

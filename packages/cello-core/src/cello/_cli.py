@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     try:
         if rest:
-            _refuse(own, rest)
+            _refuse(_innermost(own, found), rest)
         module.run(found)
     except OptionError as error:
         _launch.fail(error, _launch.EXIT_USAGE)
@@ -75,6 +75,15 @@ def _brought() -> dict[str, Declaration]:
         print(f"cello: no commands of plugins: {error}", file=sys.stderr)
         return {}
     return {name: whose[0][1] for name, whose in sorted(names.items()) if len(whose) == 1}
+
+
+def _innermost(parser: argparse.ArgumentParser, found: argparse.Namespace) -> argparse.ArgumentParser:
+    """The parser of the command that was asked for within another, or this one."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            commands: dict[str, argparse.ArgumentParser] = vars(action)["choices"]
+            return _innermost(commands[getattr(found, action.dest)], found)
+    return parser
 
 
 def _refuse(parser: argparse.ArgumentParser, words: Sequence[str]) -> NoReturn:

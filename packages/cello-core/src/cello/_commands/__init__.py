@@ -12,4 +12,5 @@ COMMANDS = {
     "routes": "list the routes of an application",
     "explain": "say what becomes of a request, and why",
     "shell": "start Python with an application that has started",
+    "plugins": "list, explain, check and make plugins",
 }

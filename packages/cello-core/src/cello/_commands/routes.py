@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from cello._commands._table import table
 from cello._target import add_target, load
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Sequence
 
 __all__ = ["add_arguments", "run"]
 
@@ -39,7 +39,7 @@ def run(options: Namespace) -> None:
 
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif rows:
-        print(_table([_HEAD, *map(_cells, rows)]))
+        print(table([_HEAD, *map(_cells, rows)]))
     else:
         print("The application has no routes.")
 
@@ -71,9 +71,3 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}:{said}" for name, said in cast("dict[str, Any]", value).items())
     return ", ".join(cast("list[str]", value)) if isinstance(value, list) else str(value)
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)

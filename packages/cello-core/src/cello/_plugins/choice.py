@@ -10,7 +10,7 @@ from cello.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VARIABLES", "Choice", "choice"]
+__all__ = ["VARIABLES", "Choice", "choice", "disabled_alone"]
 
 #: The variables that are the platform's own.
 VARIABLES = ("CELLO_PLUGINS", "CELLO_PLUGINS_AUTOLOAD", "CELLO_PLUGINS_DISABLE", "CELLO_PLUGINS_STRICT")
@@ -57,6 +57,12 @@ def choice(environment: Mapping[str, str] | None = None) -> Choice:
         _names(said, "CELLO_PLUGINS_DISABLE"),
         _flag(said, "CELLO_PLUGINS_STRICT", default=False),
     )
+
+
+def disabled_alone(environment: Mapping[str, str] | None = None) -> Choice:
+    """What can be read of what the environment says, whatever the rest of it is."""
+    said = os.environ if environment is None else environment
+    return Choice(disabled=_names(said, "CELLO_PLUGINS_DISABLE"))
 
 
 def _names(said: Mapping[str, str], variable: str) -> tuple[str, ...]:

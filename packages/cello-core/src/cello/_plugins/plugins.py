@@ -5,17 +5,18 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cello._plugins.choice import choice
+from cello._plugins.choice import choice, disabled_alone
 from cello._plugins.scan import Entry, scan
-from cello.errors import PluginError
+from cello.errors import OptionError, PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from cello._plugins.choice import Choice
     from cello._plugins.declaration import Declaration, Kind
     from cello._plugins.plugin import Plugin
 
-__all__ = ["Plugins", "given", "installed"]
+__all__ = ["Plugins", "given", "installed", "surveyed"]
 
 
 class Plugins:
@@ -41,6 +42,22 @@ class Plugins:
     def names(self, kind: Kind) -> Mapping[str, Sequence[tuple[Plugin, Declaration]]]:
         """What is declared of a kind: by name, whoever declares it."""
         return self._brought.get(kind, {})
+
+    def conflicts(self, plugin: Plugin) -> list[str]:
+        """What a plugin declares and another does, too, in words.
+
+        A protocol may have several who provide it.
+        """
+        found: list[str] = []
+        for one in plugin.declarations:
+            others = [
+                f"{other.name} ({other.distribution})"
+                for other, _ in self.names(one.kind)[one.name]
+                if other is not plugin
+            ]
+            if others and one.kind != "provider":
+                found.append(f"the {one.kind} {one.name!r} is declared by {' and '.join(others)}, too")
+        return found
 
     def find(self, kind: Kind, name: str) -> Declaration | None:
         """What a plugin declares of that name, if one does.
@@ -79,14 +96,24 @@ def installed() -> Plugins:
     """
     said = choice()
     entries = scan()
-    unknown = [name for name in said.wanted if name not in {entry.name for entry in entries}]
-    if unknown:
-        raise PluginError(f"CELLO_PLUGINS names {unknown[0]!r}: {_hint(unknown[0], entries)}")
+    if unknown := _unknown(said, entries):
+        raise PluginError(unknown)
     plugins = Plugins(_opened(entry, said.why_not(entry.name), entries) for entry in entries)
     if said.is_strict and plugins.failed:
         raise failure(plugins.failed[0])
     _declare(plugins)
     return plugins
+
+
+def surveyed() -> tuple[Plugins, list[str]]:
+    """The plugins that are installed, whatever is wrong with them, and what is wrong with what the environment says."""
+    try:
+        said, problems = choice(), list[str]()
+    except OptionError as error:
+        said, problems = disabled_alone(), [str(error)]
+    entries = scan()
+    problems.extend(filter(None, [_unknown(said, entries)]))
+    return Plugins(_opened(entry, said.why_not(entry.name), entries) for entry in entries), problems
 
 
 def given(objects: Iterable[object], *, autoload: bool) -> Plugins:
@@ -111,6 +138,12 @@ def failure(plugin: Plugin) -> PluginError:
     """The error that a failed plugin is, where it is to be one."""
     words = f"the plugin {plugin.name} of {plugin.distribution} failed: {plugin.reason}"
     return PluginError(f"{words}\n{plugin.trace}" if plugin.trace else words)
+
+
+def _unknown(said: Choice, entries: Sequence[Entry]) -> str:
+    """The words for a plugin that is wanted and not installed; empty where there is none."""
+    names = {entry.name for entry in entries}
+    return next((f"CELLO_PLUGINS names {one!r}: {_hint(one, entries)}" for one in said.wanted if one not in names), "")
 
 
 def _opened(entry: Entry, why_not: str | None, entries: Sequence[Entry]) -> Plugin:

@@ -1,0 +1,1 @@
+"""The commands of `cello plugins`, one a module."""
