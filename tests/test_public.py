@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = Path(cello.__file__).parent
-NAMES = {module.name for module in pkgutil.iter_modules([str(FOLDER)])} - {"__main__", "_kernel"}
+#: Of these there is only what the stub says.
+STUBS = {"_kernel", "_contrib", "_contrib_strangers"}
+NAMES = {module.name for module in pkgutil.iter_modules([str(FOLDER)])} - {"__main__", *STUBS}
 MODULES = sorted(f"cello.{name}" for name in NAMES)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cello.background import BackgroundTasks
     from cello.dependencies import Depends
 
-__all__ = [
+__all__: list[str] = [
     "App",
     "BackgroundTasks",
     "Blueprint",
@@ -42,6 +42,15 @@ _LAZY = {
     "TimeoutConfig": "cello._config",
     "current_request": "cello._current",
 }
+
+
+if TYPE_CHECKING:  # what plugins export is as public as what is here
+    from cello import _contrib, _contrib_strangers
+    from cello._contrib import *  # noqa: F403
+    from cello._contrib_strangers import *  # noqa: F403
+
+    __all__ += _contrib.__all__
+    __all__ += _contrib_strangers.__all__
 
 
 if "CELLO_WORKER" in os.environ:  # what its script raises from here on is its supervisor's to tell

@@ -36,6 +36,7 @@ from typing_extensions import disjoint_base
 
 from cello._awaitable import AwaitableBytes, AwaitableInt, AwaitableStr
 from cello._config import AccessLog, LimitsConfig, TimeoutConfig
+from cello._contrib import RequestAttributes
 from cello._form import Files, Size
 from cello._values import Context as RequestContext
 from cello._values import Flag, Text
@@ -167,7 +168,7 @@ class Routing:
         """
 
 @final
-class Request:
+class Request(RequestAttributes):
     """One HTTP request."""
 
     def __new__(

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Literal
 
+    from cello._contrib import PluginOptions
     from cello._plugins import Plugins
     from cello._types import Words
     from cello.middleware import Middleware, Phase
     from cello.routing import Constraint
+else:
+    PluginOptions = TypedDict
 
 __all__ = [
     "CORE",
@@ -35,7 +38,7 @@ __all__ = [
 ]
 
 
-class RouteDefaults(TypedDict, total=False):
+class RouteDefaults(PluginOptions, total=False):
     """The options of a blueprint: what its routes have that do not say otherwise."""
 
     #: What the routes are about, for the document of the interface; those of a blueprint come before a route's own.

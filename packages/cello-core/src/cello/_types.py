@@ -20,6 +20,7 @@ __all__ = [
     "Lifespan",
     "ListenerDecorator",
     "Message",
+    "RequestAttribute",
     "SyncMiddleware",
     "Words",
 ]
@@ -80,3 +81,13 @@ class SyncMiddleware(Protocol):
     """Instances of a class are `def` middleware."""
 
     def __call__(self, request: Request, call_next: SyncCallNext, /) -> Response: ...
+
+
+class RequestAttribute[Result]:
+    """An attribute of requests that a plugin provides: what its function of the request returns."""
+
+    def __init__(self, function: Callable[[Request], Result], /) -> None:
+        self._function = function
+
+    def __get__(self, request: Request, kind: type | None = None) -> Result:
+        return self._function(request)

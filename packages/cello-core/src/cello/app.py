@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cello._asgi import Asgi
     from cello._config import AccessLog, ClusterConfig, LimitsConfig, ThreadPoolConfig, TimeoutConfig
+    from cello._contrib import AppMethods
     from cello._counts import BackgroundCounts
     from cello._kernel import Arena
     from cello._mounted_asgi import Mounted
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
     from cello.shared import Shared
     from cello.workers import WorkerCounts
 
+else:
+    AppMethods = object
+
 __all__ = ["App"]
 
 _EVENTS = ("startup", "shutdown")
 _ERROR_FORMS = ("problem", "legacy")
 
 
-class App(Scope):
+class App(Scope, AppMethods):
     """A web application.
 
     A handler is a function, `def` or `async def`, that takes the request or nothing. It returns a dict or list (JSON),

@@ -38,6 +38,8 @@ class Declaration(NamedTuple):
     phase: Phase | None = None
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    #: Of a route option the target of its values' type, for type checkers.
+    value: str = ""
 
     def load(self) -> Any:
         """What the target names.

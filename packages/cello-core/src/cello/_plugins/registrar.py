@@ -70,17 +70,19 @@ class Registrar:
             )
         )
 
-    def route_option(self, name: str, target: str, *, phase: Phase) -> None:
+    def route_option(self, name: str, target: str, *, phase: Phase, value: str | None = None) -> None:
         """Has every route and blueprint take an option of this name.
 
-        Shape: the target is a `cello.plugin.RouteOption`. The middleware that its values stand for encloses the
+        Shape: the target is a `cello.plugin.RouteOption`; `value` is the target of the type that its values have, which
+        type checkers are told, and without which they take any. The middleware that its values stand for encloses the
         handlers of the routes that have it, the earlier phase outside, of one phase by name.
         """
         from cello.middleware import Phase
 
         if not isinstance(phase, Phase):  # pyright: ignore[reportUnnecessaryIsInstance] - what the plugin wrote
             raise TypeError(f"phase={phase!r} of the route option {name!r} is no phase: use one of cello.plugin.Phase")
-        self._declare(Declaration(Kind.ROUTE_OPTION, _checked(name), _target(target, name), phase=phase))
+        kind = "" if value is None else _target(value, name)
+        self._declare(Declaration(Kind.ROUTE_OPTION, _checked(name), _target(target, name), phase=phase, value=kind))
 
     def request_attribute(self, name: str, target: str) -> None:
         """Has `request.name` give what a function of the request returns, which is called each time."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cello._commands._plugins._survey import survey
 from cello._commands._table import table
 from cello._plugins.declaration import Kind
+from cello._plugins.stubs import are_stale
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -39,10 +40,11 @@ def run(options: Namespace) -> None:
     """Prints the plugins, by name."""
     found = survey()
     rows = [_row(one) for one in found.plugins]
+    is_stale = are_stale(found.all)
     if options.json:
         import json
 
-        told = {"plugins": rows, "problems": found.problems}
+        told = {"plugins": rows, "problems": found.problems, "stubs": "stale" if is_stale else "current"}
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return
     found.tell_problems()
@@ -53,6 +55,8 @@ def run(options: Namespace) -> None:
     for row in rows:
         if row["reason"]:
             print(f"\n{row['name']} ({row['distribution']}): {row['reason']}")
+    if is_stale:
+        print("\nType checkers know of other plugins than these: `cello plugins stubs` tells them.")
 
 
 def _row(one: Seen) -> dict[str, Any]:

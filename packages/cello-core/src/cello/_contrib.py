@@ -1,0 +1,1 @@
+"""What the families bring to applications, as type checkers read it: the stub has it, and nothing imports this."""

@@ -1,0 +1,9 @@
+"""What the families of the framework bring. Written by `hatch run gen`."""
+
+import cello._contrib_strangers
+
+__all__: list[str] = []
+
+class AppMethods(cello._contrib_strangers.AppMethods): ...
+class RequestAttributes(cello._contrib_strangers.RequestAttributes): ...
+class PluginOptions(cello._contrib_strangers.PluginOptions, total=False): ...
