@@ -13,7 +13,8 @@ from cello import _cli, _config, _launch, _options
 from cello._commands import COMMANDS
 from cello._commands.plugins import COMMANDS as PLUGINS_COMMANDS
 from cello._explained import Explanation
-from cello._project import make
+from cello._plugins.wheel import RULES
+from cello._project import make, make_plugin
 from cello._route_options import RouteOptions
 from pages import code_spans, table, text_of, without_blocks
 
@@ -157,6 +158,15 @@ def test_what_an_explanation_is_told_to_have_is_what_it_has() -> None:
 def test_the_files_that_a_new_project_is_told_to_have_are_those_it_gets(tmp_path: Path) -> None:
     told = [path for row in table(CLI_PAGE, "file", "what it is") for path in code_spans(row[0])]
     assert sorted(told) == sorted(make("shop", str(tmp_path / "shop")))
+
+
+def test_the_files_that_a_new_plugin_is_told_to_have_are_those_it_gets(tmp_path: Path) -> None:
+    told = [path for row in table(CLI_PAGE, "file of a plugin", "what it is") for path in code_spans(row[0])]
+    assert sorted(told) == sorted(make_plugin("rate_limit", str(tmp_path / "rate_limit"), "MIT"))
+
+
+def test_the_rules_that_a_wheel_is_told_to_keep_are_those_it_is_checked_for() -> None:
+    assert [code_spans(row[0])[0] for row in table(CLI_PAGE, "rule", "what it asks of a wheel")] == [*RULES]
 
 
 def test_the_options_of_a_route_are_those_that_decorators_take() -> None:

@@ -6,8 +6,10 @@ import json
 import resource
 import sys
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
+from cello._plugins.wheel import RULES, check_wheel
 from plugging import install
 from serving import Stopped, run_to_its_end
 
@@ -291,3 +293,156 @@ def test_the_order_of_an_application_is_that_of_its_own_middleware(
     ]
     assert "mine asks to stand before it" in told.stdout
     assert told.stdout.splitlines()[-1].split(maxsplit=1) == ["one", "use() was given it"]
+
+
+# --- check
+
+
+SOUND = """
+from dataclasses import dataclass
+from cello.plugin import RouteOption
+
+@dataclass(frozen=True)
+class Config: ...
+
+@dataclass
+class Soft: ...
+
+def enable(app): ...
+def add_arguments(parser): ...
+def run(options): ...
+option = RouteOption(print)
+word = "word"
+"""
+
+
+def test_what_plugins_declare_is_loaded_and_looked_at(site: Path, plugins: Callable[..., Stopped]) -> None:
+    declared = (
+        '    plugin.app_method("enable_it", "cello_sound.more:enable")\n'
+        '    plugin.command("it", "cello_sound.more", "do it")\n'
+        '    plugin.config("sound", "cello_sound.more:Config")\n'
+        '    plugin.route_option("sound", "cello_sound.more:option", phase=Phase.EDGE, value="cello_sound.more:word")\n'
+    )
+    install(site, "sound", PLUGIN + declared, more=SOUND)
+    told = plugins("check")
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert "sound (cello-sound): as it has to be\n" in told.stdout
+
+
+def test_what_is_not_what_it_is_declared_to_be_is_told_of_each(site: Path, plugins: Callable[..., Stopped]) -> None:
+    declared = (
+        '    plugin.app_method("enable_it", "cello_unsound.more:word")\n'
+        '    plugin.export("Nothing", "cello_unsound.more")\n'
+        '    plugin.command("it", "cello_unsound.more:word", "do it")\n'
+        '    plugin.config("unsound", "cello_unsound.more:Soft")\n'
+        '    plugin.route_option("it", "cello_unsound.more:word", phase=Phase.PERMIT)\n'
+        '    plugin.request_attribute("it", "nothing_of_the_kind:word")\n'
+    )
+    install(site, "unsound", PLUGIN + declared, more=SOUND)
+    told = plugins("check")
+    assert (told.exit_code, told.stderr) == (3, "cello: not as it has to be: unsound\n")
+    at = told.stdout.index("unsound (cello-unsound):\n")
+    assert told.stdout[at:].splitlines()[1:7] == [
+        "  the App method 'enable_it': cello_unsound.more:word cannot be called",
+        "  the export 'Nothing': cello_unsound.more:Nothing cannot be had: AttributeError: "
+        "module 'cello_unsound.more' has no attribute 'Nothing'",
+        "  the command 'it': cello_unsound.more:word has no add_arguments and no run",
+        "  the config section 'unsound': cello_unsound.more:Soft is no frozen dataclass",
+        "  the route option 'it': cello_unsound.more:word is no RouteOption",
+        "  the request attribute 'it': nothing_of_the_kind:word cannot be had: ModuleNotFoundError: "
+        "No module named 'nothing_of_the_kind'",
+    ]
+
+
+def test_a_failure_a_conflict_and_a_contradiction_are_not_as_they_have_to_be(
+    site: Path, plugins: Callable[..., Stopped]
+) -> None:
+    install(site, "broken", "import nothing_of_the_kind")
+    for name, other in (("left", "right"), ("right", "left")):
+        exported = f'    plugin.export("Thing", "cello_{name}.more:thing")\n'
+        declared = (
+            f'    plugin.middleware("zz_{name}", "cello_{name}.more:run", phase=Phase.EDGE, before="zz_{other}")\n'
+        )
+        install(site, name, PLUGIN + exported + declared, more="thing = 1\ndef run(): ...\n")
+    told = plugins("check")
+    assert told.exit_code == 3
+    assert told.stderr == "cello: not as it has to be: broken, left, right, the order of middleware\n"
+    assert "the export 'Thing' is declared by right (cello-right), too" in told.stdout
+    assert "'zz_left' stands before 'zz_right'" in told.stdout
+
+
+FILES = {
+    "my_plugin/__init__.py": "",
+    "my_plugin/py.typed": "",
+    "my_plugin/plugin.py": "from cello.plugin import hookimpl\nCELLO_API = 1\n",
+    "my_plugin/feature.py": "from cello import App, __version__\nfrom my_plugin import plugin\n",
+    "my_plugin-1.0.dist-info/entry_points.txt": "[cello]\nmine = my_plugin.plugin\n",
+    "my_plugin-1.0.dist-info/METADATA": "Name: My-Plugin\nRequires-Dist: cello-core[x]<3,>=2; python_version>'3'\n",
+}
+
+#: By rule, what breaks it, and it alone: files that are other, None for those that are not there.
+BREAKING: list[tuple[str, dict[str, str | None]]] = [
+    ("wheel", {"my_plugin-1.0.dist-info/METADATA": None}),
+    ("wheel", {"my_plugin/feature.py": "def"}),
+    ("entry-point", {"my_plugin-1.0.dist-info/entry_points.txt": "[other]\nmine = my_plugin.plugin\n"}),
+    ("entry-point", {"my_plugin-1.0.dist-info/entry_points.txt": "[cello]\nmine = my_plugin.plugins\n"}),
+    ("package", {"more/__init__.py": "", "more/py.typed": ""}),
+    ("package", {"my_plugin-1.0.dist-info/METADATA": "Name: other\nRequires-Dist: cello-core>=2\n"}),
+    ("typed", {"my_plugin/py.typed": None}),
+    ("dependency", {"my_plugin-1.0.dist-info/METADATA": "Name: my.plugin\nRequires-Dist: cello-corelli>=2\n"}),
+    ("dependency", {"my_plugin-1.0.dist-info/METADATA": "Name: my_plugin\nRequires-Dist: cello-core\n"}),
+    ("private", {"my_plugin/feature.py": "def f():\n    import cello._kernel\n"}),
+    ("private", {"my_plugin/feature.py": "from cello import _kernel\n"}),
+    ("private", {"my_plugin/feature.py": "from cello._scope import Scope\n"}),
+    ("private", {"my_plugin/feature.py": "from cello.app import _EVENTS\n"}),
+    ("lazy", {"my_plugin/plugin.py": "from my_plugin import feature\n"}),
+    ("lazy", {"my_plugin/plugin.py": "from . import feature\n"}),
+    ("lazy", {"my_plugin/plugin.py": "try:\n    import my_plugin.feature\nfinally: ...\n"}),
+]
+
+
+def built(folder: Path, changed: dict[str, str | None]) -> Path:
+    """A wheel with these files in place of those that are right."""
+    path = folder / "my_plugin-1.0-py3-none-any.whl"
+    with ZipFile(path, "w") as archive:
+        for name, text in {**FILES, **changed}.items():
+            if text is not None:
+                archive.writestr(name, text)
+    return path
+
+
+def test_a_wheel_that_keeps_all_rules_is_as_it_has_to_be(tmp_path: Path, plugins: Callable[..., Stopped]) -> None:
+    lazy = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from my_plugin import feature\n"
+    lazy += "def f():\n    from my_plugin import feature\n"
+    path = built(tmp_path, {"my_plugin/plugin.py": lazy})
+    assert plugins("check", str(path)) == Stopped(0, f"{path}: as it has to be\n", "")
+
+
+@pytest.mark.parametrize(("rule", "changed"), BREAKING)
+def test_a_wheel_that_breaks_a_rule_is_refused_with_its_name(
+    tmp_path: Path, rule: str, changed: dict[str, str | None]
+) -> None:
+    assert {rule for rule, _ in check_wheel(str(built(tmp_path, changed)))} == {rule}
+
+
+def test_every_rule_is_broken_by_a_wheel() -> None:
+    assert list(dict.fromkeys(rule for rule, _ in BREAKING)) == [*RULES]
+
+
+def test_what_is_wrong_with_a_wheel_is_told_with_its_place(tmp_path: Path, plugins: Callable[..., Stopped]) -> None:
+    path = built(tmp_path, {"my_plugin/feature.py": "import cello\nfrom cello._scope import Scope\n"})
+    assert plugins("check", str(path)) == Stopped(
+        3,
+        f"{path}:\n  private: my_plugin/feature.py:2 imports cello._scope.Scope, which may be another in the next "
+        "version\n",
+        f"cello: {path} is not as the wheel of a plugin has to be\n",
+    )
+    assert plugins("check", "nothing.whl") == Stopped(
+        2, "", "cello: nothing.whl cannot be read: No such file or directory\n"
+    )
+    (tmp_path / "text.whl").write_text("text")
+    told = plugins("check", "text.whl")
+    assert (told.exit_code, told.stdout.splitlines()[1]) == (
+        3,
+        "  wheel: it is no wheel: build one, such as by python -m build --wheel",
+    )

@@ -18,6 +18,8 @@ COMMANDS = {
     "list": "list the plugins that are installed, and what has become of each",
     "info": "say all that is known of a plugin",
     "order": "list the middleware that plugins declare in the order in which it stands, and why",
+    "check": "check the plugins that are installed, or a wheel",
+    "new": "make the folder of a new plugin",
     "stubs": "tell type checkers what installed plugins bring",
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Entry", "scan"]
+__all__ = ["Entry", "entries_of", "scan"]
 
 _GROUP = "cello"
 _SECTION = re.compile(r"^\s*\[\s*cello\s*\]", re.MULTILINE)
@@ -38,7 +38,7 @@ def scan(paths: Iterable[str] | None = None) -> list[Entry]:
     found: dict[str, list[Entry]] = {}
     for path in dict.fromkeys(sys.path if paths is None else paths):
         for distribution, version, text in _texts(path or os.curdir):
-            found.setdefault(_normalized(distribution), list(_entries(distribution, version, text)))
+            found.setdefault(_normalized(distribution), list(entries_of(distribution, version, text)))
     return sorted(entry for entries in found.values() for entry in entries)
 
 
@@ -77,8 +77,8 @@ def _read(path: str) -> str:
         return ""
 
 
-def _entries(distribution: str, version: str, text: str) -> Iterator[Entry]:
-    """The entries of our group."""
+def entries_of(distribution: str, version: str, text: str) -> Iterator[Entry]:
+    """The entries of our group in the text of a distribution's entry points."""
     group = ""
     for line in text.splitlines():
         line = line.strip()

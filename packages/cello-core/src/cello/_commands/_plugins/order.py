@@ -5,17 +5,20 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
+from cello._commands._plugins._survey import survey
 from cello._commands._table import table
 from cello._middleware import Standing, in_order
 from cello._plugins.declaration import Kind
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cello._plugins import Plugins
+    from cello._plugins.declaration import Declaration
+    from cello._plugins.plugin import Plugin
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "in_their_order", "run"]
 
 _HEAD = ("PHASE", "MIDDLEWARE", "FROM", "BEFORE", "AFTER", "WHY HERE")
 
@@ -32,45 +35,47 @@ def run(options: Namespace) -> None:
 
     Errors: StartError where they cannot be brought into an order, with the circle; of an application as its start has.
     """
-    plugins, standings, scope = _declared() if options.target is None else _of_application(options.target)
-    names = plugins.names(Kind.MIDDLEWARE)
-    # What is ordered is the standings themselves, in the place of their middleware.
-    itself: Any = [Standing(cast("Any", one), *one[1:]) for one in standings]
-    ordered: Any = in_order(itself, scope, names)
-    if not ordered:
+    if options.target is None:
+        found = survey()
+        found.tell_problems()
+        plugins, ordered = found.all, in_their_order(found.all)
+    else:
+        from cello._target import load
+
+        app = load(options.target)[0]
+        plugins = app._plugins
+        ordered = _ordered(app._middleware, app._words, plugins.names(Kind.MIDDLEWARE))
+    if ordered:
+        print(table([_HEAD, *_rows(ordered, plugins.names(Kind.MIDDLEWARE))]))
+    else:
         print("There is no middleware.")
-        return
-    why = ["it is the first", *(_why(outer, inner) for outer, inner in pairwise(ordered))]
-    rows = [
-        (
-            one.phase.name if one.phase is not None else "",
-            one.name,
-            " and ".join(plugin.name for plugin, _ in names.get(one.name, ())),
-            ", ".join(one.before),
-            ", ".join(one.after),
-            reason,
-        )
-        for one, reason in zip(ordered, why, strict=True)
-    ]
-    print(table([_HEAD, *rows]))
 
 
-def _declared() -> tuple[Plugins, list[Standing], str]:
-    from cello._commands._plugins._survey import survey
+def in_their_order(plugins: Plugins) -> list[Standing]:
+    """All middleware that plugins declare, the outermost first.
 
-    found = survey()
-    found.tell_problems()
+    Errors: StartError where they cannot be brought into an order.
+    """
     nothing: Any = None
-    names = found.all.names(Kind.MIDDLEWARE)
+    names = plugins.names(Kind.MIDDLEWARE)
     standings = [Standing(nothing, name).declared(whose[0][1]) for name, whose in names.items()]
-    return found.all, standings, "the installed plugins"
+    return _ordered(standings, "the installed plugins", names)
 
 
-def _of_application(target: str) -> tuple[Plugins, list[Standing], str]:
-    from cello._target import load
+def _ordered(standings: Sequence[Standing], scope: str, declared: Iterable[str]) -> list[Standing]:
+    # What is ordered is the standings themselves, in the place of their middleware.
+    itself = [Standing(cast("Any", one), *one[1:]) for one in standings]
+    return cast("list[Any]", in_order(itself, scope, declared))
 
-    app = load(target)[0]
-    return app._plugins, app._middleware, app._words
+
+def _rows(
+    ordered: Sequence[Standing], names: Mapping[str, Sequence[tuple[Plugin, Declaration]]]
+) -> Iterable[tuple[str, ...]]:
+    why = ["it is the first", *(_why(outer, inner) for outer, inner in pairwise(ordered))]
+    for one, reason in zip(ordered, why, strict=True):
+        phase = "" if one.phase is None else one.phase.name
+        whose = " and ".join(plugin.name for plugin, _ in names.get(one.name, ()))
+        yield phase, one.name, whose, ", ".join(one.before), ", ".join(one.after), reason
 
 
 def _why(outer: Standing, inner: Standing) -> str:
