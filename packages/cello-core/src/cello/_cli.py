@@ -26,20 +26,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = next((word for word in words if not word.startswith("-")), "")
     module, parser, own = _parsers(chosen)
     found, rest = parser.parse_known_args(words)
-    from cello import _launch  # not before: whoever asks for help needs none of it
-
     try:
         if rest:
             _refuse(_innermost(own, found), rest)
         module.run(found)
-    except OptionError as error:
-        _launch.fail(error, _launch.EXIT_USAGE)
-    except CelloError as error:
-        _launch.fail(error, _launch.EXIT_START)
     except BrokenPipeError:  # who reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        sys.exit(_launch.EXIT_INTERRUPTED)
+    except (CelloError, KeyboardInterrupt) as error:
+        _end(error)
 
 
 def parser_of(command: str) -> argparse.ArgumentParser:
@@ -75,6 +69,15 @@ def _brought() -> dict[str, Declaration]:
         print(f"cello: no commands of plugins: {error}", file=sys.stderr)
         return {}
     return {name: whose[0][1] for name, whose in sorted(names.items()) if len(whose) == 1}
+
+
+def _end(error: CelloError | KeyboardInterrupt) -> NoReturn:
+    """Ends the process, with what is wrong."""
+    from cello import _launch  # not before: whoever asks for help, or for a list, needs none of it
+
+    if isinstance(error, KeyboardInterrupt):
+        sys.exit(_launch.EXIT_INTERRUPTED)
+    _launch.fail(error, _launch.EXIT_USAGE if isinstance(error, OptionError) else _launch.EXIT_START)
 
 
 def _innermost(parser: argparse.ArgumentParser, found: argparse.Namespace) -> argparse.ArgumentParser:
