@@ -143,6 +143,8 @@ def test_its_wheel_is_built_and_is_a_plugin_where_it_is_installed(plugin: Path, 
     environment.install(wheel)
     told = json.loads(environment.plugins("list", "--json"))["plugins"]
     assert [(row["name"], row["state"], row["distribution"]) for row in told] == [(NAME, "active", DISTRIBUTION)]
+    assert environment.plugins("check", str(wheel)) == f"{wheel}: as it has to be\n"
+    assert environment.plugins("check") == f"{NAME} ({DISTRIBUTION}): as it has to be\n"
     environment.plugins("stubs")
     use = tmp_path / "use.py"
     use.write_text(f"from cello import App\n\napp = App()\napp.enable_{NAME}('Hi')\napp.enable_{NAME}(7)\n")
