@@ -270,6 +270,19 @@ def test_a_contradiction_is_told_with_its_circle(site: Path, plugins: Callable[.
     )
 
 
+def test_what_a_plugin_that_is_not_there_may_declare_is_no_contradiction(
+    site: Path, plugins: Callable[..., Stopped]
+) -> None:
+    install(site, "left", middleware("zz_left", "phase=Phase.SHIELD", 'before="zz_lost"'))
+    told = plugins("order")
+    assert (told.exit_code, told.stdout) == (3, "")
+    assert "asks to stand before 'zz_lost', which is not there" in told.stderr
+    install(site, "lost", "import nothing_of_the_kind")
+    told = plugins("order")
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert "  zz_lost  " in told.stdout
+
+
 def test_the_order_of_an_application_is_that_of_its_own_middleware(
     stacked: Path, tmp_path: Path, plugins: Callable[..., Stopped]
 ) -> None:

@@ -44,7 +44,8 @@ def run(options: Namespace) -> None:
 
         app = load(options.target)[0]
         plugins = app._plugins
-        ordered = _ordered(app._middleware, app._words, plugins.names(Kind.MIDDLEWARE))
+        itself = [_itself(one, one) for one in app._middleware]
+        ordered = _standings(in_order(itself, app._words, plugins.names(Kind.MIDDLEWARE)))
     if ordered:
         print(table([_HEAD, *_rows(ordered, plugins.names(Kind.MIDDLEWARE))]))
     else:
@@ -58,14 +59,26 @@ def in_their_order(plugins: Plugins) -> list[Standing]:
     """
     nothing: Any = None
     names = plugins.names(Kind.MIDDLEWARE)
-    standings = [Standing(nothing, name).declared(whose[0][1]) for name, whose in names.items()]
-    return _ordered(standings, "the installed plugins", names)
+    places = {name: whose[0][1] for name, whose in names.items()}
+    said = [Standing(nothing, name, one.phase, one.before, one.after) for name, one in places.items()]
+    # Of a plugin that is installed and not loaded nobody knows what it declares: a name may be its own.
+    is_sure = len(plugins.active) == len(plugins.all)
+    asked = said if is_sure else [one._replace(before=_any(one.before), after=_any(one.after)) for one in said]
+    return _standings(in_order([*map(_itself, said, asked)], "the installed plugins"))
 
 
-def _ordered(standings: Sequence[Standing], scope: str, declared: Iterable[str]) -> list[Standing]:
-    # What is ordered is the standings themselves, in the place of their middleware.
-    itself = [Standing(cast("Any", one), *one[1:]) for one in standings]
-    return cast("list[Any]", in_order(itself, scope, declared))
+def _any(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, none of which need be there."""
+    return tuple(f"?{name}" for name in _plain(names))
+
+
+def _itself(said: Standing, ordered: Standing) -> Standing:
+    """What is ordered, with what is told of it in the place of its middleware."""
+    return ordered._replace(middleware=cast("Any", said))
+
+
+def _standings(ordered: Sequence[Any]) -> list[Standing]:
+    return [*ordered]
 
 
 def _rows(
