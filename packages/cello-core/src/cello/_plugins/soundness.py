@@ -36,9 +36,9 @@ def _why_not(kind: Kind, found: Any) -> str:
     if kind in (Kind.APP_METHOD, Kind.REQUEST_ATTRIBUTE, Kind.MIDDLEWARE, Kind.PROVIDER):
         return "" if callable(found) else "cannot be called"
     if kind is Kind.ROUTE_OPTION:
-        from cello._route_options import Option
+        from cello.plugin import RouteOption
 
-        return "" if isinstance(found, Option) else "is no RouteOption"
+        return "" if isinstance(found, RouteOption) else "is no RouteOption"
     if kind is Kind.COMMAND:
         missing = [name for name in ("add_arguments", "run") if not callable(getattr(found, name, None))]
         return f"has no {' and no '.join(missing)}" if missing else ""
