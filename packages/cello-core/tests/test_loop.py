@@ -1011,6 +1011,7 @@ def test_signals_wake_the_loop_after_it_refused_to_run_inside_itself(loop: Event
     loop.run_until_complete(main())
 
 
+@pytest.mark.usefixtures("garbage_in_order")
 def test_a_loop_is_closed_or_forgotten_while_another_one_runs() -> None:
     # Dropping the second loop's runtime on the first one's thread was a panic.
     loops: list[EventLoop] = []
@@ -1034,6 +1035,7 @@ def test_a_loop_is_closed_or_forgotten_while_another_one_runs() -> None:
         running.run(main())
 
 
+@pytest.mark.usefixtures("garbage_in_order")
 def test_a_loop_that_is_forgotten_unclosed_warns() -> None:
     loop = EventLoop()
     loop.run_until_complete(asyncio.sleep(0))

@@ -413,6 +413,7 @@ def test_a_loop_is_closed_also_where_warnings_are_errors() -> None:
     assert left == before
 
 
+@pytest.mark.usefixtures("garbage_in_order")
 def test_a_loop_that_is_dropped_goes_with_its_transports() -> None:
     before = descriptors()
 
