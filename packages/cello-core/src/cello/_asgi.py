@@ -9,8 +9,9 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cello._asgi_http import answer
+from cello._config import SHUTDOWN_TIMEOUT_S
 from cello._options import resolve
-from cello._serving import SHUTDOWN_TIMEOUT_S, Serving
+from cello._serving import Serving
 from cello._shared_names import tell_alone
 from cello.errors import StartError
 

@@ -191,21 +191,15 @@ def _host(value: Any, source: str) -> str:
 
 
 def _port(value: Any, source: str) -> int:
-    try:
-        port = int(value)
-    except (TypeError, ValueError):
-        port = -1
-    if isinstance(value, bool | float) or not 0 <= port <= 65_535:
+    port = _quantities.whole(value)
+    if not 0 <= port <= 65_535:
         raise OptionError(f"{source} is {value!r}: a port is a number from 0 to 65535")
     return port
 
 
 def _workers(value: Any, source: str) -> int:
-    try:
-        workers = int(value)
-    except (TypeError, ValueError):
-        workers = 0
-    if isinstance(value, bool | float) or not 1 <= workers <= MOST_WORKERS:
+    workers = _quantities.whole(value)
+    if not 1 <= workers <= MOST_WORKERS:
         raise OptionError(f"{source} is {value!r}: workers are a number from 1 to {MOST_WORKERS}")
     return workers
 
@@ -218,11 +212,8 @@ def _cpu_affinity(value: Any, source: str) -> bool:
 
 
 def _seconds(value: Any, source: str) -> float:
-    try:
-        timeout_s = float(value)
-    except (TypeError, ValueError):
-        timeout_s = -1.0
-    if isinstance(value, bool) or not 0 <= timeout_s <= MOST_SHUTDOWN_TIMEOUT_S:
+    timeout_s = _quantities.real(value)
+    if not 0 <= timeout_s <= MOST_SHUTDOWN_TIMEOUT_S:
         raise OptionError(f"{source} is {value!r}: it is a number of seconds from 0 to {MOST_SHUTDOWN_TIMEOUT_S}")
     return timeout_s
 

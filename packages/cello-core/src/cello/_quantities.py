@@ -1,4 +1,4 @@
-"""Quantities as options are given: numbers, sizes and times, where 0 means none."""
+"""Quantities as options are given: numbers, and with 0 for none counts, sizes and times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from cello.errors import OptionError
 
-__all__ = ["count", "memory", "seconds"]
+__all__ = ["count", "memory", "real", "seconds", "whole"]
 
 #: Python alone takes about as much.
 _LEAST_MEMORY = 16 << 20
@@ -16,13 +16,26 @@ _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _MOST = 1 << 53
 
 
+def whole(value: Any) -> int:
+    """A whole number from 0, of any source; -1 for what is none."""
+    try:
+        return -1 if isinstance(value, bool | float) else int(value)
+    except (TypeError, ValueError):
+        return -1
+
+
+def real(value: Any) -> float:
+    """A number from 0, of any source; -1 for what is none."""
+    try:
+        return -1.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return -1.0
+
+
 def count(value: Any, source: str) -> int:
     """A number from 0."""
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = -1
-    if isinstance(value, bool | float) or not 0 <= number <= _MOST:
+    number = whole(value)
+    if not 0 <= number <= _MOST:
         raise OptionError(f"{source} is {value!r}: give a whole number, or 0 for none")
     return number
 
@@ -40,10 +53,7 @@ def memory(value: Any, source: str) -> int:
 
 def seconds(value: Any, source: str) -> float:
     """A time from a tenth of a second."""
-    try:
-        time_s = float(value)
-    except (TypeError, ValueError):
-        time_s = -1.0
-    if isinstance(value, bool) or not (time_s == 0 or 0.1 <= time_s <= _MOST):
+    time_s = real(value)
+    if not (time_s == 0 or 0.1 <= time_s <= _MOST):
         raise OptionError(f"{source} is {value!r}: give seconds, 0.1 or more, or 0 for none")
     return time_s

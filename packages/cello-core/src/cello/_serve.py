@@ -19,7 +19,7 @@ from cello._launch import EXIT_INTERRUPTED
 from cello._port import listing
 from cello._reload import RELOAD_TIMEOUT_S, about, leave_interrupts
 from cello._sd_notify import Notifier
-from cello._serving import Serving
+from cello._serving import Serving, cancel_all
 from cello._sockets import BindError, Sockets
 from cello._stopping import Stopping
 from cello._unawaited import telling
@@ -80,10 +80,7 @@ def serve(app: App, options: Options, control: Control | None = None) -> None:
 def _cancel_or_exit(loop: EventLoop, sockets: Sockets) -> None:
     """Cancels what is left, and ends the process where that will not be: the runner would wait for ever."""
     left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    if left:
-        loop.run_until_complete(asyncio.wait(left, timeout=CANCEL_TIMEOUT_S))
+    loop.run_until_complete(cancel_all(left, CANCEL_TIMEOUT_S))
     if not all(task.done() for task in left):
         sockets.close()
         sys.stdout.flush()

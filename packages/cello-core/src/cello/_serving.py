@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from cello._compose import compose
-from cello._config import SHUTDOWN_TIMEOUT_S, AccessLog, ThreadPoolConfig
+from cello._config import AccessLog, ThreadPoolConfig
 from cello._ending import end
 from cello._failure import answerer, break_logger
 from cello._kernel import Request, RouteError, Server
@@ -21,7 +21,7 @@ from cello._threads import Threads
 from cello.errors import BadRequest, HTTPError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Sequence
     from typing import Any, Literal
 
     from cello._config import LimitsConfig, TimeoutConfig
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     type Note = Callable[[Request, Exception], object]
 
-__all__ = ["SHUTDOWN_TIMEOUT_S", "Hooks", "Serving", "Settings"]
+__all__ = ["Hooks", "Serving", "Settings", "cancel_all"]
 
 
 class Hooks(NamedTuple):
@@ -182,11 +182,7 @@ class Serving:
     async def cancel(self, timeout_s: float) -> None:
         """Ends the threads, cancels the requests that are left, and waits for them so long."""
         self.end()
-        left = self.server.tasks()
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=timeout_s)
+        await cancel_all(self.server.tasks(), timeout_s)
 
     def _say(self, *, is_ready: bool) -> None:
         for app in self._app._applications():
@@ -203,3 +199,11 @@ class Serving:
             assert self._note is not None
             self._note(request, error)
         self._log_break(request, error)
+
+
+async def cancel_all(tasks: Collection[asyncio.Task[Any]], timeout_s: float) -> None:
+    """Cancels tasks, and waits for them so long."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=timeout_s)

@@ -6,7 +6,6 @@ template, workers start as they do without one. SIGHUP makes a new template, of 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import selectors
@@ -16,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cello._launch import EXIT_START
+from cello._prctl import adopt_orphans
 from cello._supervisor import Slot, Supervisor, tell
 from cello._supervisor_worker import Handed, Worker
 
@@ -31,8 +31,6 @@ __all__ = ["Preloading"]
 
 #: How long a template may take to fork; one that takes longer is stuck.
 FORK_TIMEOUT_S = 10.0
-
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Forked:
@@ -55,11 +53,8 @@ class Forked:
             os.kill(self.pid, sig)
 
 
-class Template:
+class Template(Worker):
     """The process that forks workers off. It is told and heard as a worker is, but serves nothing."""
-
-    def __init__(self, command: Sequence[str], arena: int) -> None:
-        self.process = Worker.launch(command, Handed(arena, 0, 0), is_template=True)
 
     def fork(self, handed: Handed) -> Worker:
         """A new worker.
@@ -69,17 +64,17 @@ class Template:
         ours, theirs = socket.socketpair()
         with theirs:
             words = f"fork {handed.slot},{handed.seat}\n"
-            socket.send_fds(self.process.channel, [words.encode()], [theirs.fileno()])
-        if not select.select([self.process.channel], [], [], FORK_TIMEOUT_S)[0]:
+            socket.send_fds(self.channel, [words.encode()], [theirs.fileno()])
+        if not select.select([self.channel], [], [], FORK_TIMEOUT_S)[0]:
             raise TimeoutError("it does not answer")
-        said = self.process.channel.recv(1 << 10).decode().split()
+        said = self.channel.recv(1 << 10).decode().split()
         if said[:1] != ["forked"]:
             raise OSError("it has ended")
         return Worker(Forked(int(said[1])), ours, handed)
 
     def end(self) -> None:
         """Has it end: it has nothing to do without a supervisor."""
-        self.process.channel.close()
+        self.channel.close()
 
 
 class Preloading(Supervisor):
@@ -87,7 +82,7 @@ class Preloading(Supervisor):
 
     def __init__(self, command: Sequence[str], cluster: Cluster, arena: Arena, limits: Limits) -> None:
         super().__init__(command, cluster, arena, limits)
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        adopt_orphans()
         #: The one that workers are forked off; the one that is to take its place; and those that have not ended yet.
         self.template: Template | None = None
         self.next_template: Template | None = None
@@ -99,15 +94,15 @@ class Preloading(Supervisor):
 
     def prepare(self) -> None:
         """Starts a template."""
-        template = Template(self.command, self.arena.fileno())
+        template = Template.launch(self.command, Handed(self.arena.fileno(), 0, 0), is_template=True)
         self.next_template = template
         self.templates.append(template)
-        self.selector.register(template.process.channel, selectors.EVENT_READ, lambda: self.follow_template(template))
+        self.selector.register(template.channel, selectors.EVENT_READ, lambda: self.follow_template(template))
 
     def follow_template(self, template: Template) -> None:
         """Listens to a template that is being made ready; what it says later is an answer, or its end."""
-        if "ready" in list(template.process.hear()):
-            self.selector.unregister(template.process.channel)
+        if "ready" in list(template.hear()):
+            self.forget_channel(template)
             self.next_template, before, self.template = None, self.template, template
             if before is not None:
                 before.end()
@@ -117,8 +112,8 @@ class Preloading(Supervisor):
                 super().renew_all()
             else:
                 super().begin()
-        elif template.process.is_deaf:
-            self.selector.unregister(template.process.channel)
+        elif template.is_deaf:
+            self.forget_channel(template)
 
     def worker(self, slot: Slot, prepare: Callable[[], None] | None = None, *, has_terminal: bool = False) -> Worker:
         """A new process for a slot, forked off the template if there is one."""
@@ -126,29 +121,26 @@ class Preloading(Supervisor):
             try:
                 return self.template.fork(self.hand(slot))
             except OSError as error:
-                tell(f"the template {self.template.process.pid} is of no use any more: {error}")
-                self.template.process.kill()
+                tell(f"the template {self.template.pid} is of no use any more: {error}")
+                self.template.kill()
                 self.template = None
         return super().worker(slot, prepare, has_terminal=has_terminal)
 
     def bury(self) -> None:
         """Sees which processes have ended."""
-        for template in [one for one in self.templates if one.process.process.poll() is not None]:
+        for template in [one for one in self.templates if one.process.poll() is not None]:
             self.templates.remove(template)
             self.lose_template(template)
         super().bury()
 
     def lose_template(self, template: Template) -> None:
         """A template has ended."""
-        process = template.process
         if template is self.next_template:
-            with suppress(OSError):
-                list(process.hear())
-            if process.channel in self.selector.get_map():
-                self.selector.unregister(process.channel)
+            list(template.hear())
+            self.forget_channel(template)
             self.next_template = None
             if not self.is_stopping:
-                tell(process.failure or f"the template {process.cause()} before it was ready")
+                tell(template.failure or f"the template {template.cause()} before it was ready")
             if self.is_started:
                 tell("the workers stay as they are")
                 self.notifier.reloaded()
@@ -157,12 +149,12 @@ class Preloading(Supervisor):
         elif template is self.template:
             self.template = None
             if not self.is_stopping:
-                tell(f"the template {process.pid} {process.cause()}: workers start without it until SIGHUP")
-        process.channel.close()
+                tell(f"the template {template.pid} {template.cause()}: workers start without it until SIGHUP")
+        template.channel.close()
 
     def own(self) -> set[int]:
         """The processes whose end is seen otherwise."""
-        return super().own() | {template.process.pid for template in self.templates}
+        return super().own() | {template.pid for template in self.templates}
 
     def renew_all(self) -> None:
         """Makes a template of the new code, and has all workers replaced when it is ready."""
@@ -178,14 +170,14 @@ class Preloading(Supervisor):
         """Has all workers end, and then the supervisor."""
         if not self.is_stopping:
             for template in self.templates:
-                template.process.process.send_signal(signal.SIGTERM)
+                template.process.send_signal(signal.SIGTERM)
         super().stop(exit_code, order)
 
     def close(self) -> None:
         """Ends what is left."""
         super().close()
         for template in self.templates:
-            template.process.kill()
+            template.kill()
             template.end()
             with suppress(ChildProcessError):
-                os.waitpid(template.process.pid, 0)
+                os.waitpid(template.pid, 0)

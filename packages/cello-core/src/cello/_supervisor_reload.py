@@ -7,7 +7,6 @@ connections wait for the new code. A worker that does not start is told of, and 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import selectors
 import signal
@@ -20,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from cello._binds import binds
 from cello._launch import EXIT_START
+from cello._prctl import adopt_orphans, end_with
 from cello._sockets import BindError
 from cello._supervisor import Slot, Supervisor, tell
 from cello._watch import Watch
 from cello._watch_notice import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Literal
 
     from cello._binds import Bind
@@ -51,8 +51,6 @@ LOOK_S = 5.0
 SHARE = 50
 #: So many files are named.
 _NAMES = 3
-
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class Reloading(Supervisor):
@@ -80,10 +78,7 @@ class Reloading(Supervisor):
         #: Host, port, number of workers and places, as the first worker has them; whether the code has others by now.
         self.served: list[Any] | None = None
         self.has_moved = False
-        #: The C library's call for what the system is to do with processes, where there is one.
-        self.prctl: Callable[[int, int], int] | None = getattr(ctypes.CDLL(None), "prctl", None)
-        if self.prctl is not None:
-            self.prctl(_PR_SET_CHILD_SUBREAPER, 1)  # so that what workers leave behind is known here
+        adopt_orphans()  # so that what workers leave behind is known here
         #: What the terminal was like that a worker has.
         self.terminal = _terminal()
         self.remark = f", watching {self.watch.folder}"
@@ -155,7 +150,7 @@ class Reloading(Supervisor):
     def start(self, slot: Slot) -> Worker:
         """Starts a process for a slot; the only one has the terminal."""
         is_alone = sum(one.is_wanted for one in self.slots) == 1
-        prepare = partial(_bind, os.getpid(), self.prctl)
+        prepare = partial(_bind, os.getpid())
         return self.follow(self.worker(slot, prepare, has_terminal=self.terminal is not None and is_alone))
 
     def reload(self, names: Mapping[str, None]) -> None:
@@ -186,7 +181,7 @@ class Reloading(Supervisor):
 
     def sweep(self) -> None:
         """Ends what workers that are gone have started and left behind, unless it has a session of its own."""
-        known = {worker.pid for worker in self.workers}
+        known = self.own()
         while left := [pid for pid in _children() if pid not in known]:
             for pid in left:
                 known.add(pid)
@@ -294,17 +289,14 @@ def _several(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _bind(supervisor: int, prctl: Callable[[int, int], int] | None) -> None:
+def _bind(supervisor: int) -> None:
     """What a worker does before it is one.
 
     It ends with the supervisor, also where that is killed while a handler keeps the worker from hearing of it. Ctrl-C,
     which reaches whoever shares the terminal, is the supervisor's to follow.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if prctl is not None:
-        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-        if os.getppid() != supervisor:
-            os._exit(1)
+    end_with(supervisor)
 
 
 def _children() -> list[int]:

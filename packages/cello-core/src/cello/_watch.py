@@ -84,12 +84,10 @@ class Watch:
     def _look(self) -> dict[str, tuple[int, int, int]]:
         found: dict[str, tuple[int, int, int]] = {}
         for name, entry in self._entries():
-            if self._wanted.match(entry.name, name) and not self._unwanted.match(entry.name, name):
-                try:
-                    status = entry.stat()
-                except OSError:  # gone meanwhile, or a link to nowhere
-                    continue
-                found[entry.path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if not self._wanted.match(entry.name, name) or self._unwanted.match(entry.name, name):
+                continue
+            if (seen := _seen(entry.path)) is not None:
+                found[entry.path] = seen
         for path in self._others:
             self.before_folder(os.path.dirname(path))
             if path not in found and (seen := _seen(path)) is not None:
@@ -131,7 +129,7 @@ def _either(patterns: Iterable[str]) -> Callable[[str], object] | None:
 def _seen(path: str) -> tuple[int, int, int] | None:
     try:
         status = os.stat(path)
-    except OSError:
+    except OSError:  # gone meanwhile, or a link to nowhere
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
 

@@ -395,8 +395,8 @@ class App(Scope, AppMethods):
         supervised, too.
 
         With `preload` the application is imported once, and workers are forked off that process. With `reload` they are
-        replaced when a file is saved: code, templates, and what the globs of `reload_include`
-        match, not what those of `reload_exclude` do.
+        replaced when a file is saved: code, templates, and what the globs of `reload_include` match, not what those of
+        `reload_exclude` do.
 
         Units: `shutdown_timeout` in seconds, and `shutdown_delay`, for which it serves on after SIGTERM, not ready any
         more.
@@ -409,8 +409,7 @@ class App(Scope, AppMethods):
         arguments |= {"workers": workers, "cpu_affinity": cpu_affinity, "logs": logs}
         arguments |= {"shutdown_timeout": shutdown_timeout, "shutdown_delay": shutdown_delay}
         arguments |= {"max_requests": max_requests, "max_requests_jitter": max_requests_jitter}
-        arguments |= {"max_rss": max_rss, "worker_timeout": worker_timeout}
-        arguments |= {"preload": preload}
+        arguments |= {"max_rss": max_rss, "worker_timeout": worker_timeout, "preload": preload}
         arguments |= {"reload": reload, "reload_include": reload_include, "reload_exclude": reload_exclude}
         _launch.run(self, arguments)
 
