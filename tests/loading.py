@@ -11,19 +11,31 @@ from serving import PATIENCE_S
 from supervised import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from serving import Server
 
-__all__ = ["Client", "failures_of", "load"]
+__all__ = ["Client", "asking", "failures_of", "load"]
 
 
 class Client:
-    """Asks for as long as it is let."""
+    """Asks for as long as it is let, what is answered with the number of a process."""
 
-    def __init__(self, server: Server, *, keeps_alive: bool) -> None:
-        self.server = server
-        self.keeps_alive = keeps_alive
+    def __init__(
+        self,
+        dial: Callable[[], http.client.HTTPConnection],
+        path: str = "/",
+        *,
+        keeps_alive: bool,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        pause_s: float = 0.0,
+    ) -> None:
+        self.dial = dial
+        self.method, self.path, self.body = method, path, body
+        self.headers = {**(headers or {}), **({} if keeps_alive else {"Connection": "close"})}
+        self.pause_s = pause_s
         self.pids: list[int] = []
         self.failures: list[str] = []
         self.is_over = threading.Event()
@@ -32,10 +44,10 @@ class Client:
 
     def run(self) -> None:
         """Asks; on one connection, or on one for each request."""
-        connection = self.server.dial()
-        while not self.is_over.is_set():
+        connection = self.dial()
+        while not self.is_over.wait(self.pause_s):
             try:
-                connection.request("GET", "/", headers={} if self.keeps_alive else {"Connection": "close"})
+                connection.request(self.method, self.path, self.body, self.headers)
                 response = connection.getresponse()
                 body = response.read()
                 assert response.status == 200, response.status
@@ -43,7 +55,7 @@ class Client:
             except (OSError, http.client.HTTPException, AssertionError) as error:
                 self.failures.append(repr(error))
                 connection.close()
-                connection = self.server.dial()
+                connection = self.dial()
         connection.close()
 
     def finish(self) -> None:
@@ -54,15 +66,22 @@ class Client:
 
 
 @contextlib.contextmanager
-def load(server: Server) -> Generator[list[Client]]:
-    """Clients of both kinds, each of which has been answered."""
-    clients = [Client(server, keeps_alive=keeps_alive) for keeps_alive in (True, True, False, False)]
+def asking(clients: list[Client]) -> Generator[list[Client]]:
+    """Clients, each of which has been answered."""
     try:
         wait_until(lambda: all(client.pids for client in clients))
         yield clients
     finally:
         for client in clients:
             client.finish()
+
+
+@contextlib.contextmanager
+def load(server: Server) -> Generator[list[Client]]:
+    """Clients of both kinds, each of which has been answered."""
+    kinds = (True, True, False, False)
+    with asking([Client(server.dial, keeps_alive=keeps_alive) for keeps_alive in kinds]) as clients:
+        yield clients
 
 
 def failures_of(clients: list[Client]) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -18,7 +20,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Launch", "Reply", "Serve", "Server", "Stopped", "read_all", "read_answer", "run_source", "run_to_its_end"]
+__all__ = [
+    "Launch",
+    "Reply",
+    "Serve",
+    "Server",
+    "Stopped",
+    "free_ports",
+    "leave",
+    "listens",
+    "read_all",
+    "read_answer",
+    "read_until",
+    "run_source",
+    "run_to_its_end",
+]
 
 PATIENCE_S = 20.0
 #: A head, with the length of what follows.
@@ -56,6 +72,11 @@ class Stopped:
         """Takes the lines about slow handlers out of the others."""
         slow = "".join(match[0] for match in SLOW.finditer(stderr))
         return cls(exit_code, stdout, SLOW.sub("", stderr), slow)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it ended as it should, without a word."""
+        return (self.exit_code, self.stderr) == (0, "")
 
 
 class Serve(Protocol):
@@ -200,6 +221,16 @@ class Server:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
+    def is_closed(self) -> bool:
+        """Whether it accepts no more connections, having been told to stop."""
+        try:
+            self.connect().close()
+        except ConnectionRefusedError:
+            return True
+        except ConnectionResetError:
+            pass  # it was still in the queue when the socket was closed
+        return False
+
     def exchange(self, data: bytes, timeout_s: float = PATIENCE_S) -> bytes:
         """Sends bytes on a connection of its own and returns all that comes back until the server closes it."""
         with self.connect(timeout_s) as connection:
@@ -256,9 +287,38 @@ def read_answer(connection: socket.socket) -> bytes:
     return answer
 
 
+def read_until(connection: socket.socket, end: bytes) -> bytes:
+    """What comes up to an end that is known."""
+    received = b""
+    while not received.endswith(end):
+        chunk = connection.recv(65536)
+        assert chunk, received
+        received += chunk
+    return received
+
+
 def read_all(connection: socket.socket) -> bytes:
     """What comes until the server closes the connection."""
     return b"".join(iter(lambda: connection.recv(4096), b""))
+
+
+def leave(connection: socket.socket) -> None:
+    """Closes a connection with a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has."""
+    with contextlib.ExitStack() as stack:
+        bound = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in bound]
+
+
+def listens(port: int) -> bool:
+    """Whether somebody answers there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def run_to_its_end(folder: Path, *command: str) -> Stopped:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -21,13 +19,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode, get_current_span
-from serving import Server, read_all
+from serving import PATIENCE_S, Server, free_ports, listens, read_all
+from supervised import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
-
-PATIENCE_S = 20.0
 
 SOURCE = """
     import asyncio
@@ -91,26 +88,6 @@ COMMANDS: dict[str, Callable[[int], list[str]]] = {
 UNDER = {"uvicorn": "--root-path", "granian": "--url-path-prefix", "hypercorn": "--root-path"}
 
 
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
-
-
-def until(is_there: Callable[[], bool], what: str) -> None:
-    """Asks again and again: nothing tells that a server of others is ready."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not is_there():
-        assert time.monotonic() < deadline_s, what
-        time.sleep(0.02)
-
-
-def listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
 @pytest.fixture(params=COMMANDS)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     with running(request.param, tmp_path) as server:
@@ -121,7 +98,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 def running(name: str, tmp_path: Path, *options: str) -> Generator[Server]:
     """The application under a server of others."""
     (tmp_path / "served.py").write_text(textwrap.dedent(SOURCE))
-    port = free_port()
+    (port,) = free_ports(1)
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *COMMANDS[name](port), *options],
@@ -131,7 +108,7 @@ def running(name: str, tmp_path: Path, *options: str) -> Generator[Server]:
             text=True,
         )
     try:
-        until(lambda: listens(port) or process.poll() is not None, "it does not listen")
+        wait_until(lambda: listens(port) or process.poll() is not None)
         assert process.poll() is None, (tmp_path / "output").read_text()
         yield Server(process, port=port)
     finally:
@@ -180,8 +157,8 @@ def test_a_streamed_answer_arrives_piece_by_piece(server: Server) -> None:
 def test_a_client_that_leaves_has_its_handler_cancelled(server: Server, tmp_path: Path) -> None:
     with server.connect() as connection:
         connection.sendall(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
-        until((tmp_path / "hanging").exists, "the handler was not called")
-    until((tmp_path / "left").exists, "the handler was not cancelled")
+        wait_until((tmp_path / "hanging").exists)
+    wait_until((tmp_path / "left").exists)
 
 
 def test_opentelemetry_records_the_requests() -> None:

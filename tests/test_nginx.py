@@ -9,25 +9,24 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import textwrap
-import threading
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from loading import Client, asking, failures_of
 from pages import blocks
+from serving import PATIENCE_S, free_ports, listens
+from supervised import children_of, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
 
     from serving import Serve, Server
 
-PATIENCE_S = 20.0
 GUIDE = "docs/guides/deploy.md"
 HOST = "shop.example.com"
 #: An address of loopback that nobody trusts, so that it is a client's.
@@ -96,28 +95,6 @@ class Nginx:
             return response.status, response.read()
 
 
-def free_ports() -> tuple[int, int]:
-    """Two ports that nobody has."""
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Asks until it is so."""
-    give_up_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < give_up_s, "it never came to be"
-        time.sleep(0.005)
-
-
-def listens(port: int) -> bool:
-    """Whether somebody answers there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def example() -> str:
     """The application of the guide, with more routes."""
     (block,) = [block for block in blocks(GUIDE, "python") if 'set_trusted_proxies(["127.0.0.1"])' in block]
@@ -152,7 +129,7 @@ def nginx_before(server: Server, folder: Path) -> Generator[Nginx]:
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if program is None or shutil.which("openssl") is None:
         pytest.skip("nginx or openssl is not installed")
-    http_port, https_port = free_ports()
+    http_port, https_port = free_ports(2)
     make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     make += ["-subj", f"/CN={HOST}", "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
     subprocess.run(make, check=True, capture_output=True)
@@ -223,61 +200,26 @@ def test_an_upload_passes_and_one_that_is_too_large_is_refused(serve: Serve, tmp
         assert (status, b'"status":413' in body) == (413, True)
 
 
-class Client:
-    """Asks for as long as it is let."""
-
-    def __init__(self, nginx: Nginx, method: str, *, keeps_alive: bool, pause_s: float = 0.0) -> None:
-        self.nginx = nginx
-        self.method = method
-        self.keeps_alive = keeps_alive
-        self.pause_s = pause_s
-        self.pids: list[int] = []
-        self.failures: list[str] = []
-        self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def run(self) -> None:
-        """Asks; on one connection, or on one for each request."""
-        headers = {"Host": HOST} if self.keeps_alive else {"Host": HOST, "Connection": "close"}
-        connection = self.nginx.connect()
-        while not self.is_over.wait(self.pause_s):
-            try:
-                connection.request(self.method, "/pid", b"2 violins" if self.method == "POST" else None, headers)
-                response = connection.getresponse()
-                body = response.read()
-                assert response.status == 200, response.status
-                self.pids.append(int(body))
-            except (OSError, http.client.HTTPException, AssertionError) as error:
-                self.failures.append(repr(error))
-                connection.close()
-        connection.close()
-
-
-def children_of(server: Server) -> set[int]:
-    """The workers there are."""
-    pid = server.process.pid
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+def client(nginx: Nginx, method: str, *, keeps_alive: bool, pause_s: float = 0.0) -> Client:
+    """Asks nginx for as long as it is let."""
+    host, body = {"Host": HOST}, b"2 violins" if method == "POST" else None
+    return Client(
+        nginx.connect, "/pid", keeps_alive=keeps_alive, method=method, body=body, headers=host, pause_s=pause_s
+    )
 
 
 def test_workers_are_replaced_under_load_without_a_502(serve: Serve, tmp_path: Path) -> None:
     server = serve(example(), "--workers", "2")
     with nginx_before(server, tmp_path) as nginx:
-        clients = [Client(nginx, method, keeps_alive=keeps) for method in ("GET", "POST") for keeps in (True, False)]
+        started = [client(nginx, method, keeps_alive=keeps) for method in ("GET", "POST") for keeps in (True, False)]
         # What is idle in nginx when workers are replaced: a POST is never asked twice.
-        clients += [Client(nginx, "POST", keeps_alive=True, pause_s=pause_s) for pause_s in (0.3, 0.7)]
-        try:
-            wait_until(lambda: all(client.pids for client in clients))
+        started += [client(nginx, "POST", keeps_alive=True, pause_s=pause_s) for pause_s in (0.3, 0.7)]
+        with asking(started) as clients:
             for _ in range(3):
                 before = children_of(server)
                 server.send_signal(signal.SIGHUP)
                 wait_until(lambda: not children_of(server) & before)  # noqa: B023 - called at once
                 now = children_of(server)
                 wait_until(lambda: all(client.pids[-1] in now for client in clients))  # noqa: B023 - called at once
-        finally:
-            for client in clients:
-                client.is_over.set()
-            for client in clients:
-                client.thread.join(PATIENCE_S)
-        assert [failure for client in clients for failure in client.failures] == []
+        assert failures_of(clients) == []
     assert server.stop().exit_code == 0

@@ -9,17 +9,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import cello
 import pytest
 from cello._project import make
-from serving import PATIENCE_S, Stopped, read_all
+from serving import Stopped, read_all
+from supervised import children_of, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from serving import Launch, Server
 
@@ -117,17 +117,8 @@ def started(launch: Launch, folder: Path, environment: Mapping[str, str]) -> Ser
 
 def process_1(server: Server) -> int:
     """The number that process 1 has outside."""
-    pid = server.process.pid
-    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(child)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Asks until it is so."""
-    give_up_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < give_up_s, "it never came to be"
-        time.sleep(0.005)
+    (child,) = children_of(server)
+    return child
 
 
 ALONE_AND_SUPERVISED = pytest.mark.parametrize("workers", ["1", "2"])
@@ -154,15 +145,7 @@ def test_what_is_in_flight_is_answered_before_process_1_ends(
         connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         assert server.next_line() == "in flight"
         os.kill(process_1(server), number)
-
-        def is_closed() -> bool:
-            try:
-                server.connect().close()
-            except (ConnectionRefusedError, ConnectionResetError) as error:
-                return isinstance(error, ConnectionRefusedError)
-            return False
-
-        wait_until(is_closed)
+        wait_until(server.is_closed)
         assert server.process.poll() is None
         (tmp_path / "finish").touch()
         answer = read_all(connection)

@@ -159,6 +159,7 @@ def test_cello_port_goes_before_port() -> None:
 
 
 SECONDS = "it is a number of seconds from 0 to 86400"
+FORMS = "give HOST:PORT, [::1]:8000, unix:/run/app.sock or fd://3"
 
 
 @pytest.mark.parametrize(
@@ -223,6 +224,38 @@ SECONDS = "it is a number of seconds from 0 to 86400"
             {"reload_exclude": 7},
             {},
             "run(reload_exclude=...) is 7: give globs of names, as in *.yaml, or of paths, as in texts/*.md",
+        ),
+        ({"bind": ["8000"]}, {}, {}, f"--bind is '8000': {FORMS}"),
+        ({"bind": ["a:1,b:2"]}, {}, {}, f"--bind is 'a:1,b:2': {FORMS}"),
+        ({"bind": [":8000"]}, {}, {}, f"--bind is ':8000': {FORMS}"),
+        ({"bind": ["http://a:80"]}, {}, {}, f"--bind is 'http://a:80': {FORMS}"),
+        ({"bind": ["a:65536"]}, {}, {}, "--bind is 'a:65536': a port is a number from 0 to 65535"),
+        ({"bind": ["::1:80"]}, {}, {}, "--bind is '::1:80': an address of IPv6 stands in brackets"),
+        ({"bind": ["fd://"]}, {}, {}, f"--bind is 'fd://': {FORMS}"),
+        ({"bind": ["unix:/a", "unix:///a"]}, {}, {}, "--bind has 'unix:///a' twice"),
+        ({}, {"bind": []}, {}, f"run(bind=...) is []: {FORMS}"),
+        ({}, {"bind": 8000}, {}, f"run(bind=...) is 8000: {FORMS}"),
+        ({}, {"bind": "unix:"}, {}, "run(bind=...) is 'unix:': give a path, as in unix:/run/app.sock"),
+        ({}, {"bind": "unix:/a?mode=9"}, {}, "run(bind=...) is 'unix:/a?mode=9': behind the ? stands mode=660"),
+        (
+            {},
+            {"bind": "unix:@a?mode=660"},
+            {},
+            "run(bind=...) is 'unix:@a?mode=660': a name without a file has no mode",
+        ),
+        ({}, {}, {"CELLO_BIND": ""}, f"CELLO_BIND is '': {FORMS}"),
+        ({"bind": ["a:1"], "port": "1"}, {}, {}, "--bind and --port both say where to listen: give one of them"),
+        (
+            {},
+            {"bind": "a:1", "host": "b"},
+            {},
+            "run(bind=...) and run(host=...) both say where to listen: give one of them",
+        ),
+        (
+            {},
+            {},
+            {"CELLO_BIND": "a:1", "CELLO_PORT": "1"},
+            "CELLO_BIND and CELLO_PORT both say where to listen: give one of them",
         ),
     ],
 )

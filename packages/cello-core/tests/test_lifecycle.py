@@ -6,12 +6,12 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import PATIENCE_S, Server, Stopped, read_all, run_source
+from serving import Server, Stopped, read_all, run_source
+from supervised import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,24 +54,6 @@ WAITING = """
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def wait_until_it_accepts_no_more(server: Server) -> None:
-    """Waits until the server, having been told to stop, has closed its listening socket."""
-    give_up_s = time.monotonic() + PATIENCE_S
-    while time.monotonic() < give_up_s:
-        try:
-            server.connect().close()
-        except ConnectionResetError:
-            pass  # it was still in the queue when the socket was closed
-        except ConnectionRefusedError:
-            return
-    pytest.fail("the server went on accepting connections")
-
-
-def is_clean(stopped: Stopped) -> bool:
-    """Whether a server ended as it should, without a word."""
-    return (stopped.exit_code, stopped.stderr) == (0, "")
-
-
 # --- stopping
 
 
@@ -87,7 +69,7 @@ def test_idle_connections_do_not_keep_the_server_from_stopping(serve: Serve, num
     with server.connect() as used, server.connect() as unused:
         used.sendall(REQUEST)
         assert used.recv(4096).endswith(b"hello")
-        assert is_clean(server.stop(number))
+        assert server.stop(number).is_clean
         assert (used.recv(1), unused.recv(1)) == (b"", b"")
 
 
@@ -99,14 +81,14 @@ def test_requests_in_flight_are_answered_before_the_server_stops(serve: Serve, n
         connection.sendall(REQUEST)
         assert server.next_line() == "in flight"
     server.send_signal(number)
-    wait_until_it_accepts_no_more(server)
+    wait_until(server.is_closed)
     assert server.process.poll() is None
     server.send_signal(signal.SIGUSR1)
     for connection in connections:
         with connection:
             answer = read_all(connection)
             assert (answer[:15], answer[-12:]) == (b"HTTP/1.1 200 OK", b"\r\n\r\nanswered")
-    assert is_clean(server.wait())
+    assert server.wait().is_clean
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -132,7 +114,7 @@ def test_a_handler_that_blocks_is_let_finish(serve: Serve, number: signal.Signal
         assert server.next_line() == "in flight"
         server.send_signal(number)
         assert read_all(connection).endswith(b"\r\n\r\ntrue")
-    assert is_clean(server.wait())
+    assert server.wait().is_clean
 
 
 @pytest.mark.parametrize(
@@ -202,7 +184,7 @@ def test_what_is_still_running_at_the_end_is_cancelled_and_cleans_up(serve: Serv
     """)
     assert server.get("/").body == b"created"
     stopped = server.stop()
-    assert is_clean(stopped)
+    assert stopped.is_clean
     assert stopped.stdout.splitlines()[1:] == ["shutdown", "task cleaned up"]
 
 
@@ -228,7 +210,7 @@ def test_a_handler_that_outlasts_the_deadline_of_the_stop_is_cancelled(serve: Se
         assert server.next_line() == "in flight"
         server.send_signal(signal.SIGTERM)
         assert server.next_line() == "cancelled"
-        assert is_clean(server.wait())
+        assert server.wait().is_clean
 
 
 # --- events
@@ -269,7 +251,7 @@ def test_startup_functions_run_in_order_and_shutdown_functions_in_reverse(serve:
     """)
     assert server.get("/").json() == 42
     stopped = server.stop()
-    assert is_clean(stopped)
+    assert stopped.is_clean
     assert stopped.stdout.splitlines() == [
         "first up",
         "second up",
@@ -410,7 +392,7 @@ def test_an_address_that_was_just_left_can_be_listened_on_again(serve: Serve) ->
     with first.connect() as connection:
         connection.sendall(REQUEST)
         assert connection.recv(4096).endswith(b"hello")
-        assert is_clean(first.stop())
+        assert first.stop().is_clean
     second = serve(HELLO, "--port", str(first.port))
     assert second.get("/").body == b"hello"
 
@@ -461,4 +443,4 @@ def test_a_hundred_starts_and_stops_with_traffic_leave_nothing_behind(tmp_path: 
 
     with ThreadPoolExecutor(4) as executor:
         ends = list(executor.map(once, range(100)))
-    assert [stopped for stopped in ends if not is_clean(stopped)] == []
+    assert [stopped for stopped in ends if not stopped.is_clean] == []

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
-import struct
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cello import App, Request
-from serving import read_all, run_source
+from serving import leave, read_all, read_until, run_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,22 +58,6 @@ def mounted(serve: Serve, source: str, path: str = "/m", *arguments: str) -> Ser
     """Serves the function `mounted` of the source under a path; `/seen` answers with what is put into `seen`."""
     name = "mounted" if "lifespan" in source else "of_http(mounted)"
     return serve(f'{HEAD}{dedent(source)}\n\napp.mount("{path}", {name})\napp.run()\n', *arguments)
-
-
-def until(connection: socket.socket, end: bytes) -> bytes:
-    """What comes up to an end that is known."""
-    received = b""
-    while not received.endswith(end):
-        chunk = connection.recv(65536)
-        assert chunk, received
-        received += chunk
-    return received
-
-
-def leave(connection: socket.socket) -> None:
-    """Closes a connection with a reset."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
 
 
 def get(path: str, method: str = "GET", version: str = "1.1") -> bytes:
@@ -330,7 +312,7 @@ def test_the_client_is_asked_for_its_body_when_it_is_received(serve: Serve) -> N
             first = connection.recv(25)
             assert (first == b"HTTP/1.1 100 Continue\r\n\r\n") == asked
             connection.sendall(b"abc" if asked else b"")
-            assert until(connection, b"done").startswith(b"HTTP/1.1 200" if asked else b"")
+            assert read_until(connection, b"done").startswith(b"HTTP/1.1 200" if asked else b"")
 
 
 def test_an_upload_waits_for_the_application(serve: Serve) -> None:
@@ -371,7 +353,7 @@ def test_an_upload_waits_for_the_application(serve: Serve) -> None:
         server.get("/go")
         while sent < 268435456:
             sent += connection.send(b"x" * min(1 << 20, 268435456 - sent))
-        assert until(connection, b"all").startswith(b"HTTP/1.1 200")
+        assert read_until(connection, b"all").startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("limit", ["default", "app", "mount"])
@@ -527,12 +509,12 @@ def test_a_streamed_answer_of_unknown_length_is_sent_piece_by_piece(serve: Serve
     )
     with server.connect() as connection:
         connection.sendall(get("/m"))
-        head = until(connection, b"5\r\nfirst\r\n")
+        head = read_until(connection, b"5\r\nfirst\r\n")
         assert b"transfer-encoding: chunked" in head.lower()
         assert b"content-type" not in head
         for piece in (b"6\r\nsecond\r\n", b"5\r\nthird\r\n", b"0\r\n\r\n"):
             server.get("/go")
-            assert until(connection, piece) == piece
+            assert read_until(connection, piece) == piece
         assert read_all(connection) == b""
 
 
@@ -880,7 +862,7 @@ async def mounted(scope, receive, send):
     query = "?length" if "promises" in words else ""
     with server.connect() as connection:
         connection.sendall(get(f"/m{query}"))
-        assert until(connection, b"ab" if query else b"ab\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
+        assert read_until(connection, b"ab" if query else b"ab\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
         server.get("/go")
         assert b"0\r\n\r\n" not in read_all(connection)
     assert server.get(f"/m/at-once{query}").status == 500  # nothing of the answer was sent yet

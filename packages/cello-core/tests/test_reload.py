@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cello._watch import Watch
 from serving import PATIENCE_S, Server, read_all, run_source, run_to_its_end
+from supervised import exists, next_error, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -47,15 +48,6 @@ def write(path: Path, source: str) -> Path:
     return path
 
 
-def next_error(server: Server, words: str) -> re.Match[str]:
-    """Waits for a line of standard error that has these words."""
-    assert server.process.stderr is not None
-    for line in server.process.stderr:
-        if found := re.search(words, line):
-            return found
-    raise AssertionError(f"there was no line with {words!r}")
-
-
 def errors_until(server: Server, words: str) -> list[str]:
     """The lines of standard error down to the first that has these words."""
     assert server.process.stderr is not None
@@ -65,22 +57,6 @@ def errors_until(server: Server, words: str) -> list[str]:
         if re.search(words, line):
             return lines
     raise AssertionError(f"there was no line with {words!r}: {lines}")
-
-
-def exists(pid: int) -> bool:
-    """Whether a process is there, other than as a zombie that nobody has asked about."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Asks until it is so."""
-    give_up_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < give_up_s, "it never came to be"
-        time.sleep(0.005)
 
 
 def words_of(server: Server) -> list[str]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cello import App, Blueprint, Request
 from cello.testing import AsyncTestClient, TestClient
-from serving import PATIENCE_S, Server, Stopped, read_all
+from serving import PATIENCE_S, Server, read_all, read_until
+from supervised import children_of, wait_until
 
 if TYPE_CHECKING:
     import socket
@@ -113,21 +114,6 @@ def ask(server: Server, path: str, words: str) -> socket.socket:
     return connection
 
 
-def receive_until(connection: socket.socket, end: bytes) -> bytes:
-    """What comes up to these bytes."""
-    received = b""
-    while not received.endswith(end):
-        more = connection.recv(4096)
-        assert more, received
-        received += more
-    return received
-
-
-def is_clean(stopped: Stopped) -> bool:
-    """Whether a server ended as it should, without a word."""
-    return (stopped.exit_code, stopped.stderr) == (0, "")
-
-
 # --- drain="now"
 
 
@@ -135,12 +121,12 @@ def is_clean(stopped: Stopped) -> bool:
 def test_a_stream_that_drains_now_breaks_off_at_the_stop(serve: Serve, workers: str) -> None:
     server = serve(ENDLESS, "--workers", workers)
     with ask(server, "/events", "streaming") as connection:
-        assert receive_until(connection, b"data: 1\n\n\r\n").startswith(b"HTTP/1.1 200 OK")
+        assert read_until(connection, b"data: 1\n\n\r\n").startswith(b"HTTP/1.1 200 OK")
         server.send_signal(signal.SIGTERM)
         # Without the last chunk: who counts on the end knows that it was none.
         assert read_all(connection) == b""
     stopped = server.wait()
-    assert is_clean(stopped)
+    assert stopped.is_clean
     assert stopped.stdout.endswith("stream ended\n")
 
 
@@ -155,7 +141,7 @@ def test_a_request_that_drains_now_is_a_503_at_the_stop(serve: Serve, number: si
     assert {b"connection: close", b"retry-after: 1", b"content-type: application/problem+json"} <= set(fields)
     assert b'"detail":"The server is stopping."' in body
     stopped = server.wait()
-    assert is_clean(stopped)
+    assert stopped.is_clean
     assert stopped.stdout.endswith("poll ended\n")
 
 
@@ -165,7 +151,7 @@ def test_a_client_that_takes_nothing_does_not_hold_up_the_stop(serve: Serve, pat
     with ask(server, path, "flooding") as connection:
         assert connection.recv(4096)  # and from now on nothing, until there is no room anywhere
         wait_until_quiet(server)
-        assert is_clean(server.stop())
+        assert server.stop().is_clean
 
 
 def wait_until_quiet(server: Server) -> None:
@@ -191,7 +177,7 @@ def test_a_handler_that_is_cancelled_by_the_stop_may_answer_all_the_same(serve: 
         answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b'{"messages":[],"stopping":true}')
-    assert is_clean(server.wait())
+    assert server.wait().is_clean
 
 
 def test_a_thread_is_told_of_the_stop(serve: Serve) -> None:
@@ -199,7 +185,7 @@ def test_a_thread_is_told_of_the_stop(serve: Serve) -> None:
     with ask(server, "/thread", "polling") as connection:
         server.send_signal(signal.SIGTERM)
         assert read_all(connection).startswith(b"HTTP/1.1 503 ")  # it was cancelled, though its thread could not be
-    assert is_clean(server.wait())
+    assert server.wait().is_clean
 
 
 # --- request.server_stopping
@@ -213,17 +199,17 @@ def test_a_handler_that_waits_for_the_stop_answers_then(serve: Serve) -> None:
         answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b'{"stopping":true,"ready":false}')
-    assert is_clean(server.wait())
+    assert server.wait().is_clean
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_stream_that_is_told_of_the_stop_ends_itself_and_is_whole(serve: Serve, workers: str) -> None:
     server = serve(ENDLESS, "--workers", workers)
     with ask(server, "/told/stream", "waiting") as connection:
-        receive_until(connection, b"first;\r\n")
+        read_until(connection, b"first;\r\n")
         server.send_signal(signal.SIGTERM)
         assert read_all(connection) == b"5\r\nlast;\r\n0\r\n\r\n"
-    assert is_clean(server.wait())
+    assert server.wait().is_clean
 
 
 def test_work_in_the_background_is_told_by_what_it_was_given(serve: Serve) -> None:
@@ -248,7 +234,7 @@ def test_work_in_the_background_is_told_by_what_it_was_given(serve: Serve) -> No
     assert server.get("/").body == b"answered"
     assert server.next_line() == "working"
     stopped = server.stop()
-    assert is_clean(stopped)
+    assert stopped.is_clean
     assert stopped.stdout.endswith("told True True True\n")
 
 
@@ -310,10 +296,10 @@ def test_an_idle_connection_gets_one_more_answer_which_says_that_it_is_the_last(
     with server.connect() as idle, server.connect() as late, ask(server, "/told", "waiting") as waiting:
         for connection in (idle, late):
             connection.sendall(REQUEST % b"/pid")
-            assert b"connection: close" not in receive_until(connection, b"}").lower()
+            assert b"connection: close" not in read_until(connection, b"}").lower()
         server.send_signal(signal.SIGTERM)
         assert read_all(waiting).endswith(b'"ready":false}')  # the stop has begun
-        wait_until_it_accepts_no_more(server)
+        wait_until(server.is_closed)
         idle.sendall(REQUEST % b"/pid")
         answer = read_all(idle)
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -322,7 +308,7 @@ def test_an_idle_connection_gets_one_more_answer_which_says_that_it_is_the_last(
         late.sendall(REQUEST % b"/poll")
         assert read_all(late).startswith(b"HTTP/1.1 503 ")
     stopped = server.wait()
-    assert is_clean(stopped)
+    assert stopped.is_clean
     assert "poll" not in stopped.stdout  # whoever would be cancelled at once does not begin
 
 
@@ -330,30 +316,9 @@ def test_an_interrupt_has_no_patience_with_idle_connections(serve: Serve) -> Non
     server = serve(PATIENT)
     with server.connect() as idle:
         idle.sendall(REQUEST % b"/pid")
-        receive_until(idle, b"}")
-        assert is_clean(server.stop(signal.SIGINT))
+        read_until(idle, b"}")
+        assert server.stop(signal.SIGINT).is_clean
         assert idle.recv(1) == b""
-
-
-def wait_until_it_accepts_no_more(server: Server) -> None:
-    """Waits until the listening socket is closed."""
-    give_up_s = time.monotonic() + PATIENCE_S
-    while time.monotonic() < give_up_s:
-        try:
-            server.connect().close()
-        except ConnectionResetError:
-            pass  # it was still in the queue when the socket was closed
-        except ConnectionRefusedError:
-            return
-    pytest.fail("the server went on accepting connections")
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Asks until it is so."""
-    give_up_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < give_up_s, "it never came to be"
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -372,10 +337,10 @@ def test_a_server_with_a_delay_serves_on_and_is_not_ready(serve: Serve, workers:
 
     wait_until(are_all_unready)
     with ask(server, "/events", "streaming") as connection:
-        receive_until(connection, b"data: 1\n\n\r\n")
+        read_until(connection, b"data: 1\n\n\r\n")
         server.send_signal(signal.SIGINT)  # who is at the terminal does not wait
         assert read_all(connection) == b""
-    assert is_clean(server.wait())
+    assert server.wait().is_clean
 
 
 def test_the_delay_passes(serve: Serve) -> None:
@@ -383,7 +348,7 @@ def test_the_delay_passes(serve: Serve) -> None:
     with ask(server, "/told", "waiting") as connection:
         server.send_signal(signal.SIGTERM)
         assert read_all(connection).endswith(b'{"stopping":true,"ready":false}')
-    assert is_clean(server.wait())
+    assert server.wait().is_clean
 
 
 def test_a_handler_that_will_not_be_cancelled_is_ended_by_a_second_interrupt(serve: Serve) -> None:
@@ -455,12 +420,6 @@ def test_an_application_that_does_not_start_was_never_ready() -> None:
 # --- workers
 
 
-def children_of(server: Server) -> set[int]:
-    """The workers there are."""
-    pid = server.process.pid
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-
-
 def test_streams_that_drain_now_do_not_hold_up_a_roll(serve: Serve) -> None:
     server = serve(ENDLESS, "--workers", "2")
     before = children_of(server)
@@ -473,7 +432,7 @@ def test_streams_that_drain_now_do_not_hold_up_a_roll(serve: Serve) -> None:
     server.send_signal(signal.SIGHUP)
     for connection in streams:
         with connection:
-            receive_until(connection, b"data: 1\n\n\r\n")
+            read_until(connection, b"data: 1\n\n\r\n")
             assert read_all(connection) == b""
     wait_until(lambda: not children_of(server) & before)
     assert len(children_of(server)) == 2
@@ -528,7 +487,7 @@ def test_work_that_is_queued_at_the_stop_of_workers_under_load_is_all_done_once(
     is_over.set()
     for load in loads:
         load.join()
-    assert is_clean(stopped)
+    assert stopped.is_clean
     files = sorted((tmp_path / "0").glob("done-*"))
     assert {int(file.name.partition("-")[2]) for file in files} == pids
     done = [line for file in files for line in file.read_text().splitlines()]

@@ -6,11 +6,10 @@ import contextlib
 import http.client
 import signal
 import socket
-import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import read_all
+from serving import leave, read_all, read_until
 
 if TYPE_CHECKING:
     from serving import Serve, Server
@@ -39,12 +38,6 @@ def start(serve: Serve, source: str, *arguments: str) -> Server:
     return serve(head + source + "\n        app.run()\n", *arguments)
 
 
-def leave(connection: socket.socket) -> None:
-    """Closes a connection with a reset."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
-
-
 def get(path: str, version: str = "1.1") -> bytes:
     return f"GET {path} HTTP/{version}\r\nHost: a\r\n\r\n".encode()
 
@@ -52,16 +45,6 @@ def get(path: str, version: str = "1.1") -> bytes:
 def post(path: str, length: int, body: bytes = b"", *fields: str) -> bytes:
     lines = [f"POST {path} HTTP/1.1", "Host: a", f"Content-Length: {length}", *fields, "", ""]
     return "\r\n".join(lines).encode() + body
-
-
-def until(connection: socket.socket, end: bytes) -> bytes:
-    """What comes up to an end that is known."""
-    received = b""
-    while not received.endswith(end):
-        chunk = connection.recv(65536)
-        assert chunk, received
-        received += chunk
-    return received
 
 
 def silent(server: Server) -> None:
@@ -823,7 +806,7 @@ def test_the_next_request_of_a_connection_follows_a_stream_that_was_pipelined(se
     )
     with server.connect() as client:
         client.sendall(get("/stream") * 3 + get("/alive"))
-        received = until(client, b"alive")
+        received = read_until(client, b"alive")
     assert received.count(b"HTTP/1.1 200 OK") == 4
     assert received.count(b"x") == 450_000 + 4  # text
 
@@ -930,7 +913,7 @@ def test_a_body_that_two_read_is_not_divided_between_them(serve: Serve) -> None:
     with server.connect() as client:
         client.sendall(post("/gathered", 300_000, b"x" * 100_000))
         client.sendall(b"x" * 200_000)
-        assert until(client, b"]").endswith(b"[300000,300000]")
+        assert read_until(client, b"]").endswith(b"[300000,300000]")
 
 
 def test_a_body_whose_reading_was_given_up_is_read_on_from_there(serve: Serve) -> None:
@@ -940,7 +923,7 @@ def test_a_body_whose_reading_was_given_up_is_read_on_from_there(serve: Serve) -
             client.sendall(post(path, 10, b"12345"))
             assert server.next_line() == "given up"
             client.sendall(b"67890")
-            assert until(client, b"\r\n\r\n10").startswith(b"HTTP/1.1 200")
+            assert read_until(client, b"\r\n\r\n10").startswith(b"HTTP/1.1 200")
 
 
 def test_a_form_whose_reading_was_given_up_is_not_taken_for_its_rest(serve: Serve) -> None:
@@ -951,7 +934,7 @@ def test_a_form_whose_reading_was_given_up_is_not_taken_for_its_rest(serve: Serv
         client.sendall(post("/given-up-form", len(form), form[:-20], fields))
         assert server.next_line() == "given up"
         client.sendall(form[-20:])
-        assert until(client, b"]").endswith(b"[500,500,500]")
+        assert read_until(client, b"]").endswith(b"[500,500,500]")
 
 
 def test_a_body_that_failed_once_has_failed_for_good(serve: Serve) -> None:
@@ -960,17 +943,17 @@ def test_a_body_that_failed_once_has_failed_for_good(serve: Serve) -> None:
     head = b"POST /twice HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     with server.connect() as client:
         client.sendall(head + chunk * 2)
-        assert until(client, b"]").endswith(b"[413,413,413]")
+        assert read_until(client, b"]").endswith(b"[413,413,413]")
     with server.connect() as client:
         client.sendall(head + b"3e8\r\n" + b"x" * 1000 + b"\r\n0\r\n\r\n")
-        assert until(client, b"]").startswith(b"HTTP/1.1 200")
+        assert read_until(client, b"]").startswith(b"HTTP/1.1 200")
 
 
 def test_what_reads_a_body_after_its_request_is_told_that_it_is_over(serve: Serve) -> None:
     server = start(serve, BODIES)
     with server.connect() as client:
         client.sendall(post("/background", 10, b"12345"))
-        assert until(client, b"returned").startswith(b"HTTP/1.1 200")
+        assert read_until(client, b"returned").startswith(b"HTTP/1.1 200")
         assert b"over before" in server.get("/seen").body
     silent(server)
 
@@ -980,7 +963,7 @@ def test_a_connection_is_kept_when_all_of_a_body_was_taken_though_not_its_end(se
     with server.connect() as client:
         for _ in range(3):
             client.sendall(post("/first", 5, b"12345"))
-            assert until(client, b"\r\n\r\n5").startswith(b"HTTP/1.1 200")
+            assert read_until(client, b"\r\n\r\n5").startswith(b"HTTP/1.1 200")
 
 
 def test_an_impatient_reader_gets_all_of_a_body(serve: Serve) -> None:
@@ -991,7 +974,7 @@ def test_an_impatient_reader_gets_all_of_a_body(serve: Serve) -> None:
         assert server.next_line() == "waiting"
         client.sendall(b"x" * 50_000)
         client.sendall(b"x" * 50_000)
-        assert until(client, b"100000").startswith(b"HTTP/1.1 200")
+        assert read_until(client, b"100000").startswith(b"HTTP/1.1 200")
 
 
 def test_a_client_that_leaves_after_a_piece_ends_a_handler_that_waits_for_something_else(serve: Serve) -> None:
@@ -1008,11 +991,11 @@ def test_a_client_that_asks_first_is_told_to_go_on_when_its_body_is_read(serve: 
     server = start(serve, BODIES)
     with server.connect() as client:
         client.sendall(post("/first", 5, b"", "Expect: 100-continue"))
-        assert until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 100 Continue")
+        assert read_until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 100 Continue")
         client.sendall(b"12345")
-        assert until(client, b"\r\n\r\n5").startswith(b"HTTP/1.1 200")
+        assert read_until(client, b"\r\n\r\n5").startswith(b"HTTP/1.1 200")
         client.sendall(get("/alive"))
-        assert until(client, b"alive").startswith(b"HTTP/1.1 200")
+        assert read_until(client, b"alive").startswith(b"HTTP/1.1 200")
 
 
 def test_trailers_are_passed_over(serve: Serve) -> None:
@@ -1020,5 +1003,5 @@ def test_trailers_are_passed_over(serve: Serve) -> None:
     with server.connect() as client:
         head = b"POST /gathered HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n"
         client.sendall(head + b"3\r\nabc\r\n0\r\nA: b\r\n\r\n" + get("/alive"))
-        received = until(client, b"alive")
+        received = read_until(client, b"alive")
     assert b"[3,3]" in received

@@ -110,15 +110,7 @@ def test_requests_in_flight_are_answered_by_every_worker_before_the_server_stops
         connections[-1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         busy.add(server.next_line())
     server.send_signal(signal.SIGTERM)
-
-    def is_closed() -> bool:
-        try:
-            server.connect().close()
-        except (ConnectionRefusedError, ConnectionResetError) as error:
-            return isinstance(error, ConnectionRefusedError)
-        return False
-
-    wait_until(is_closed)
+    wait_until(server.is_closed)
     assert server.process.poll() is None
     (tmp_path / "0" / "finish").touch()
     for connection in connections:
