@@ -174,7 +174,7 @@ def is_there(path: str) -> bool:
     """Whether a path exists; a bare file name may be of any folder of ours."""
     if (ROOT / path).exists():
         return True
-    folders = ("crates", "packages", "tests", "examples", "conformance", "benchmarks", "docs")
+    folders = ("crates", "packages", "tests", "examples", "conformance", "benchmarks", "docs", "tools")
     return "/" not in path and any(found for folder in folders for found in (ROOT / folder).rglob(path))
 
 

@@ -1,71 +1,53 @@
-"""The built wheels, alone in a fresh environment."""
+"""The distributions, as they are built: alone in fresh environments."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from serving import Server
+from projects import ROOT, projects, version
+from wheel_building import build, run
+from wheel_environments import Environment
+from wheels import content_complaints, core_complaints, extra_complaints
 
-ROOT = Path(__file__).parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
 
-APP = """
-from cello import App
+    from wheel_building import Built
 
-app = App()
-
-
-@app.get("/")
-def hello():
-    return {"message": "Hello, Cello!"}
-"""
+# The first of them builds a release.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
-def run(*command: str | Path, folder: Path = ROOT) -> str:
-    """Runs a command; its output, also when it fails."""
-    # The flags of the development builds are no part of a wheel.
-    environment = {name: value for name, value in os.environ.items() if name != "RUSTFLAGS"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Every wheel and sdist of this checkout."""
+    return build(tmp_path_factory.mktemp("dist"))
 
 
-@pytest.mark.long
-@pytest.mark.timeout(1200)
-def test_the_wheels_serve_in_an_environment_that_has_nothing_else(tmp_path: Path) -> None:
-    dist, environment = tmp_path / "dist", tmp_path / "environment"
-    run("maturin", "build", "--release", "--out", dist, folder=ROOT / "packages" / "cello-core")
-    run("uv", "build", "--quiet", "--wheel", "--out-dir", dist, "packages/cello-framework")
-    run(sys.executable, "-m", "venv", environment)
-    python = environment / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", dist, "cello-framework[full]")
+def test_every_wheel_and_every_sdist_holds_what_it_should_and_nothing_of_this_machine(built: Built) -> None:
+    found = projects()
+    assert {"cello-core", "cello-framework"} <= {project.name for project in found}
+    assert not [complaint for project in found for complaint in content_complaints(built, project)]
 
-    names = [name for wheel in dist.glob("cello_core-*.whl") for name in zipfile.ZipFile(wheel).namelist()]
-    assert "cello/py.typed" in names
-    assert "cello/_kernel.pyi" in names
-    assert "cello/_kernel.abi3.so" in names
-    assert [name for name in names if name.startswith("cello/_templates/project/")]
-    profile = run(python, "-c", "import cello._kernel as kernel; print(kernel.BUILD_PROFILE, kernel.__version__)")
-    assert profile.split() == ["release", "2.0.0"]
+
+def test_the_core_alone_serves_and_says_where_a_missing_name_comes_from(built: Built, tmp_path: Path) -> None:
+    assert not core_complaints(Environment(tmp_path / "core", built))
+
+
+def test_the_extra_full_brings_every_family_with_its_types_and_commands(built: Built, tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "full", built)
+    assert not extra_complaints(environment, "full")
+    assert environment.installed()[1] == sorted(project.family for project in projects() if project.family)
+
+    profile = environment.run("import cello._kernel as kernel; print(kernel.BUILD_PROFILE, kernel.__version__)")
+    assert profile.split() == ["release", version()]
 
     typed = ROOT / "tests/annotations/accepted/routes.py"
-    run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, typed, folder=tmp_path)
-    run(sys.executable, "-m", "pyright", "--pythonpath", python, typed, folder=tmp_path)
+    run([sys.executable, "-m", "mypy", "--strict", "--python-executable", environment.python, typed], folder=tmp_path)
+    run([sys.executable, "-m", "pyright", "--pythonpath", environment.python, typed], folder=tmp_path)
 
-    run(environment / "bin" / "cello", "new", "quartet", folder=tmp_path)
+    run([environment.folder / "bin/cello", "new", "quartet"], folder=tmp_path)
     templates = (ROOT / "packages/cello-core/src/cello/_templates/project").rglob("*.template")
     assert len([path for path in (tmp_path / "quartet").rglob("*") if path.is_file()]) == len([*templates])
-
-    (tmp_path / "service.py").write_text(APP)
-    server = Server.run([str(environment / "bin" / "cello"), "run", "service:app", "--port", "0"], tmp_path)
-    try:
-        assert server.get("/").json() == {"message": "Hello, Cello!"}
-        assert server.stop().exit_code == 0
-    finally:
-        server.end()
