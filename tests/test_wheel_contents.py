@@ -150,7 +150,11 @@ def test_a_wheel_of_another_version_is_no_wheel_of_ours(tmp_path: Path) -> None:
 def test_a_tag_may_promise_no_older_glibc_than_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claimed: str, needed: str, right: bool
 ) -> None:
-    monkeypatch.setattr(wheel_contents, "run", lambda _: f'{{"overall_tag": "{needed}"}}')
+
+    def run(_: list[str]) -> str:
+        return f'{{"overall_tag": "{needed}"}}'
+
+    monkeypatch.setattr(wheel_contents, "run", run)
     complaints = [*wheel_contents.tag_complaints(tmp_path / f"cello_core-{version()}-cp312-abi3-{claimed}.whl")]
     assert bool(complaints) is not right
 

@@ -25,8 +25,10 @@ CRATE = "cello-py"
 DISTRIBUTION = "cello-core"
 TARGET = "x86_64-unknown-linux-gnu"
 #: Without what is run by the compiler only: it is in no wheel.
-TREE = ["cargo", "tree", "--locked", "--package", CRATE, "--edges", "normal,no-proc-macro", "--target", TARGET]
-TREE += ["--no-dedupe", "--prefix", "depth", "--format", "|{p}|{l}"]
+TREE = [
+    *("cargo", "tree", "--locked", "--package", CRATE, "--edges", "normal,no-proc-macro", "--target", TARGET),
+    *("--no-dedupe", "--prefix", "depth", "--format", "|{p}|{l}"),
+]
 
 
 def texts(root: Path) -> dict[Path, str]:
