@@ -10,6 +10,7 @@ import sys
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+import declared
 import extras
 import generated
 import pytest
@@ -45,6 +46,7 @@ def family(name: str, *names: str) -> Project:
 
 def test_what_is_generated_is_up_to_date() -> None:
     texts = [*versions.texts(ROOT).items(), *extras.texts(ROOT).items(), *sbom.texts(ROOT).items()]
+    texts += declared.texts(ROOT).items()
     assert len(texts) >= 5
     assert not generated.stale(dict(texts))
 

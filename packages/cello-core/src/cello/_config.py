@@ -151,8 +151,10 @@ class ClusterConfig:
 
 
 #: Header fields of answers that a client, or the server itself, understands.
-_MEANT = {"allow", "connection", "date", "etag", "keep-alive", "location", "server", "set-cookie", "trailer", "vary"}
-_MEANT |= {"transfer-encoding", "upgrade"}
+_MEANT = frozenset(
+    ["allow", "connection", "date", "etag", "keep-alive", "location", "server", "set-cookie"]
+    + ["trailer", "transfer-encoding", "upgrade", "vary"]
+)
 
 
 class AccessLog(NamedTuple):
