@@ -152,8 +152,8 @@ class ClusterConfig:
 
 #: Header fields of answers that a client, or the server itself, understands.
 _MEANT = frozenset(
-    ["allow", "connection", "date", "etag", "keep-alive", "location", "server", "set-cookie"]
-    + ["trailer", "transfer-encoding", "upgrade", "vary"]
+    {"allow", "connection", "date", "etag", "keep-alive", "location", "server", "set-cookie"}
+    | {"trailer", "transfer-encoding", "upgrade", "vary"}
 )
 
 
