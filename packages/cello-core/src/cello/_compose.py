@@ -13,6 +13,7 @@ from cello._kernel import _path_names
 from cello._layers import Target, chain
 from cello._mistake import at
 from cello._plan import Plan
+from cello._plugins.settings_check import check_configuration
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ def compose(app: App, threads: Threads, tell: Callable[[Request, Any], Response]
     `tell` answers for an HTTPError that no exception handler answers for.
 
     Errors: StartError for a handler with parameters that nothing provides, for a constraint that is none, for
-    middleware that cannot stand where it is to, and for a mounted application that says what only this one can.
+    middleware that cannot stand where it is to, and for a mounted application that says what only this one can;
+    OptionError for a configuration that says something to nobody.
     """
+    check_configuration(app._plugins)
     for mounted in app._applications()[1:]:
         _check_mounted(mounted, app)
     for one in app._applications():

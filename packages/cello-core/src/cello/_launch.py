@@ -96,6 +96,8 @@ def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any
 
             control = become_worker(control)
         _serve.serve(app, options, control)
+    except OptionError as error:  # of its configuration
+        fail(error, EXIT_USAGE, control)
     except CelloError as error:
         fail(error, EXIT_START, control)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cello._launch import Deferred
 from cello.app import App
-from cello.errors import StartError
+from cello.errors import OptionError, StartError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -27,7 +27,7 @@ def load(target: str) -> tuple[App, Mapping[str, Any]]:
     """Imports the App that `module:attribute` names, from the working directory or an installed package.
 
     Shape: the App, and what its module gave to `app.run()`, which is not obeyed.
-    Errors: StartError.
+    Errors: StartError; OptionError where its configuration cannot be.
     """
     module_name, _, attribute = target.partition(":")
     attribute = attribute or "app"
@@ -47,7 +47,7 @@ def load(target: str) -> tuple[App, Mapping[str, Any]]:
 
         words = mistake(error)
         if words is not None:
-            raise StartError(words) from None
+            raise (OptionError if isinstance(error, OptionError) else StartError)(words) from None
         raise StartError(f"{module_name} could not be imported") from from_user(error)
     app = getattr(module, attribute, None)
     if isinstance(app, App):

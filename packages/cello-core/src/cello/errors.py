@@ -96,7 +96,7 @@ class PluginError(StartError):
 
 
 class OptionError(CelloError):
-    """An option of the command line, of `run()` or of the environment has a value it cannot have."""
+    """An option of the command line, `run()`, the environment or the configuration has a value it cannot have."""
 
 
 class HTTPError(CelloError):

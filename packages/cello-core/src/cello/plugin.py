@@ -22,10 +22,11 @@ from __future__ import annotations
 import pluggy
 
 from cello._plugins.registrar import Registrar
+from cello._plugins.settings import configured, secret
 from cello._route_options import Option as RouteOption
 from cello.middleware import Phase
 
-__all__ = ["Phase", "Registrar", "RouteOption", "hookimpl"]
+__all__ = ["Phase", "Registrar", "RouteOption", "configured", "hookimpl", "secret"]
 
 #: Marks a function of a plugin as its implementation of the hook of that name.
 hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker("cello")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from cello import Request  # noqa: TC002 - as above
 
-__all__ = ["LEVELS", "RequestIdConfig", "StructuredLoggingConfig", "configured"]
+__all__ = ["LEVELS", "RequestIdConfig", "StructuredLoggingConfig"]
 
 #: The words for levels, and what the standard library calls them.
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -73,11 +73,6 @@ class StructuredLoggingConfig:
             raise ValueError(f"sample_rate={self.sample_rate!r} cannot be: it is a part of all, 0 to 1")
         if self.user is not None and not callable(self.user):
             raise TypeError(f"user={self.user!r} is no function of a request")
-
-
-def configured[Config](_: str, kind: type[Config], /, **given: object) -> Config:
-    """The configuration of a feature: what is given, but for what is None, then the defaults."""
-    return kind(**{name: value for name, value in given.items() if value is not None})
 
 
 def _check_level(level: object, what: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cello_observability.config import RequestIdConfig, configured
+from cello.plugin import configured
+
+from cello_observability.config import RequestIdConfig
 
 if TYPE_CHECKING:
     from cello import App, Request, Response

@@ -11,8 +11,9 @@ from weakref import WeakKeyDictionary
 from zlib import crc32
 
 from cello import current_request
+from cello.plugin import configured
 
-from cello_observability.config import LEVELS, StructuredLoggingConfig, configured
+from cello_observability.config import LEVELS, StructuredLoggingConfig
 from cello_observability.formatter import JsonFormatter, TextFormatter
 from cello_observability.output import Output
 

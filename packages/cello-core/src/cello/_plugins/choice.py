@@ -10,10 +10,7 @@ from cello.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VARIABLES", "Choice", "choice", "disabled_alone"]
-
-#: The variables that are the platform's own.
-VARIABLES = ("CELLO_PLUGINS", "CELLO_PLUGINS_AUTOLOAD", "CELLO_PLUGINS_DISABLE", "CELLO_PLUGINS_STRICT")
+__all__ = ["Choice", "choice", "disabled_alone"]
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 

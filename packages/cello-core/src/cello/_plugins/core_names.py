@@ -36,5 +36,7 @@ def taken(kind: Kind) -> frozenset[str]:
 
         return frozenset(COMMANDS)
     if kind is Kind.CONFIG:
-        return frozenset(["plugins"])
+        from cello._plugins.variables import reserved
+
+        return frozenset(reserved())
     return frozenset()

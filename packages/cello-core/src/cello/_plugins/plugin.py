@@ -13,7 +13,9 @@ import pluggy
 
 from cello._plugins import hookspecs
 from cello._plugins.core_names import taken
+from cello._plugins.declaration import Kind
 from cello._plugins.registrar import Registrar
+from cello._plugins.variables import reserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +114,8 @@ def _loaded(entry: Entry, found: Any) -> Plugin:
     declarations = tuple(registrar._declarations.values())
     for one in declarations:
         if one.name in taken(one.kind):
-            raise _Unfit(f"it declares the {one.kind} {one.name!r}, which is a name of the framework's own")
+            why = f"which would spell {reserved()[one.name]}, which" if one.kind is Kind.CONFIG else "which"
+            raise _Unfit(f"it declares the {one.kind} {one.name!r}, {why} is a name of the framework's own")
     return _plugin(entry, State.ACTIVE, declarations=declarations, hooks=manager.hook)
 
 

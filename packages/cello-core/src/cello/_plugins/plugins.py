@@ -183,6 +183,10 @@ def _declare(plugins: Plugins) -> None:
         from cello._plugins.attributes import set_attributes
 
         set_attributes(names)
+    if names := plugins.names(Kind.CONFIG):
+        from cello._plugins.sections import announce as announce_sections
+
+        announce_sections(names)
     for name in plugins.names(Kind.ROUTE_OPTION):
         from cello._route_options import announce
 

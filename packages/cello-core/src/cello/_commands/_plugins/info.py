@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cello._commands._plugins._survey import survey
 from cello._commands._table import table
+from cello._plugins.declaration import Kind
 from cello.errors import OptionError
 
 if TYPE_CHECKING:
@@ -57,8 +58,27 @@ def _lines(one: Seen) -> Iterator[str]:
     if plugin.declarations:
         yield "\nBrings"
         yield _indented([(str(each.kind), each.name, each.target, _place(each)) for each in plugin.declarations])
+    for each in plugin.declarations:
+        if each.kind is Kind.CONFIG:
+            yield f"\n[{each.name}]"
+            yield from _settings(each)
     if plugin.trace:
         yield f"\nTrace\n{plugin.trace}"
+
+
+def _settings(one: Declaration) -> Iterator[str]:
+    """The keys of a section: of each its type, its default, and its value with what says it."""
+    from cello._plugins.settings import settings
+
+    try:
+        found = settings(one.name, one.load())
+    except Exception as error:
+        yield f"  cannot be told: {type(error).__name__}: {error}"
+        return
+    heads = [("key", "type", "default", "value", "by")]
+    rows = [(each.key, each.type, each.default, each.value, each.origin) for each in found]
+    yield _indented([*heads, *rows])
+    yield from (f"  {each.problem}" for each in found if each.problem and each.origin)
 
 
 def _place(one: Declaration) -> str:
