@@ -135,23 +135,23 @@ def _number(value: Any) -> float:
 
 def _flag(text: str) -> bool:
     # Empty is false, as it is for the variables of the server.
-    return bool(text) and bool(_read(bool, text))
+    return bool(text) and bool(_reader(bool)(text))
 
 
-def _read(kind: Any, text: str) -> Any:
+def _reader(kind: Any) -> Callable[[str], Any]:
     convert = from_text(kind)
     assert convert is not None
-    return convert(text)
+    return convert
 
 
 _PLAIN: dict[Any, Conversion] = {
     str: Conversion("text", _as_it_is, _instance(lambda value: isinstance(value, str), "text")),
     int: Conversion(
         "whole number",
-        lambda text: _read(int, text),
+        _reader(int),
         _instance(lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
     ),
-    float: Conversion("number", lambda text: _read(float, text), _number),
+    float: Conversion("number", _reader(float), _number),
     bool: Conversion("true or false", _flag, _instance(lambda value: isinstance(value, bool), "true or false")),
 }
 
@@ -167,8 +167,7 @@ _WRITTEN: dict[Any, str] = {
 
 
 def _written(kind: Any, words: str) -> Conversion:
-    convert = from_text(kind)
-    assert convert is not None
+    convert = _reader(kind)
 
     def of_value(value: Any) -> Any:
         if isinstance(value, kind) and not (kind is date and isinstance(value, datetime)):
@@ -185,9 +184,10 @@ def _path(kind: type[PurePath]) -> Conversion:
     made: Callable[[Any], Any] = Path if kind is PurePath else kind
 
     def convert(value: Any) -> Any:
-        if not isinstance(value, str | PathLike) or not str(cast("object", value)):
+        given: Any = value
+        if not isinstance(value, str | PathLike) or not str(given):
             raise Wrong("must be a path", TYPE)
-        return made(value)
+        return made(given)
 
     return Conversion("path", convert, convert)
 
@@ -211,11 +211,14 @@ def _union(several: list[Conversion], is_optional: bool) -> Conversion:
     def convert_text(text: str) -> Any:
         return None if is_optional and not text else _first(of_text, text)
 
+    def convert(value: Any) -> Any:
+        return None if is_optional and value is None else _first([one.from_value for one in several], value)
+
     words = " or ".join(dict.fromkeys(one.words for one in several))
     return Conversion(
         f"{words}, or nothing" if is_optional else words,
         convert_text if of_text else None,
-        lambda value: None if is_optional and value is None else _first([one.from_value for one in several], value),
+        convert,
         any(one.is_many for one in several),
     )
 
@@ -250,12 +253,14 @@ def _many(element: Conversion, gather: Callable[[Iterable[Any]], Any]) -> Conver
         except TypeError:
             raise Wrong("has elements that cannot be in a set", TYPE) from None
 
-    return Conversion(
-        f"list of {element.words}",
-        None if of_text is None else lambda text: gathered(of_text, _parts(text)),
-        lambda value: gathered(element.from_value, _elements(value, f"a list of {element.words}")),
-        is_many=True,
-    )
+    def convert_text(text: str) -> Any:
+        assert of_text is not None
+        return gathered(of_text, _parts(text))
+
+    def convert(value: Any) -> Any:
+        return gathered(element.from_value, _elements(value, f"a list of {element.words}"))
+
+    return Conversion(f"list of {element.words}", convert_text if of_text else None, convert, is_many=True)
 
 
 def _row(elements: list[Conversion]) -> Conversion:
@@ -268,11 +273,14 @@ def _row(elements: list[Conversion]) -> Conversion:
         pairs = zip(converters, given, strict=True)
         return tuple(_element(convert, one, number) for number, (convert, one) in enumerate(pairs, 1))
 
+    def convert_text(text: str) -> Any:
+        return row(of_text, _parts(text))
+
+    def convert(value: Any) -> Any:
+        return row([one.from_value for one in elements], _elements(value, f"a list of {words}"))
+
     return Conversion(
-        f"list of {words}",
-        (lambda text: row(of_text, _parts(text))) if len(of_text) == len(elements) else None,
-        lambda value: row([one.from_value for one in elements], _elements(value, f"a list of {words}")),
-        is_many=True,
+        f"list of {words}", convert_text if len(of_text) == len(elements) else None, convert, is_many=True
     )
 
 
@@ -295,10 +303,8 @@ def _element(convert: Convert, given: Any, number: int) -> Any:
 
 def _table(element: Conversion) -> Conversion:
     def convert(value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise Wrong(f"must be a table of {element.words}", TYPE)
         made: dict[Any, Any] = {}
-        for name, one in cast("Mapping[Any, Any]", value).items():
+        for name, one in _mapping(value, f"a table of {element.words}").items():
             try:
                 made[name] = element.from_value(one)
             except Wrong as wrong:
@@ -306,3 +312,9 @@ def _table(element: Conversion) -> Conversion:
         return made
 
     return Conversion(f"table of {element.words}", None, convert, is_many=True)
+
+
+def _mapping(value: Any, words: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise Wrong(f"must be {words}", TYPE)
+    return value

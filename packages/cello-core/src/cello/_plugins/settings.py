@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, overload
 
 from cello._document import is_object
 from cello._plugins.sections import ask, kind_of, of_variable
@@ -15,8 +15,6 @@ from cello.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from _typeshed import DataclassInstance
-
     from cello._plugins.conversion import Conversion
 
 __all__ = ["HIDDEN", "Setting", "check_section", "configured", "secret", "settings"]
@@ -25,6 +23,12 @@ __all__ = ["HIDDEN", "Setting", "check_section", "configured", "secret", "settin
 HIDDEN = "•••"
 
 _SECRET = "cello.secret"
+
+
+class Dataclass(Protocol):
+    """What any dataclass is."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 class Setting(NamedTuple):
@@ -77,7 +81,7 @@ def secret(**default: Any) -> Any:
     return field(**default, repr=False, metadata={_SECRET: True})
 
 
-def configured[Config: DataclassInstance](section: str, kind: type[Config], /, **given: object) -> Config:
+def configured[Config: Dataclass](section: str, kind: type[Config], /, **given: object) -> Config:
     """The configuration of a feature: what its caller gave, then the environment, then the file, then the defaults.
 
     Shape: `kind` is a frozen dataclass, whose fields are the keys of the section. Of what is `given` by key a None
