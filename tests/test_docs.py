@@ -153,6 +153,7 @@ def test_the_example_of_the_guide_of_asgi_prints_what_it_says(tmp_path: Path) ->
 def test_every_name_of_ours_in_the_documentation_is_there() -> None:
     spans = {span for page in PAGES for span in code_spans(without_blocks(page))}
     dotted = {span for span in spans if re.fullmatch(r"cello(\.\w+)+(\(.*\))?", span)}
+    dotted -= {"cello.toml"}  # a file
     assert "cello.loop.EventLoop" in dotted
     for span in dotted:
         found: Any = cello

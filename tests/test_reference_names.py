@@ -18,6 +18,7 @@ import cello.json
 import cello.loop
 import cello.middleware
 import cello.params
+import cello.plugin
 import cello.routing
 import cello.shared
 import cello.testing
@@ -42,6 +43,7 @@ CONFIGS = (cello.ClusterConfig(), cello.LimitsConfig(), cello.ThreadPoolConfig()
 OWNERS: dict[str, list[Any]] = {
     "app": [cello.App(), cello.Blueprint(), *CONFIGS],
     "background": [cello.background, cello.background.BackgroundCounts(), cello.background.BackgroundTasks],
+    "configuration": [SimpleNamespace(configured=cello.plugin.configured, secret=cello.plugin.secret)],
     "deploy": [cello.workers, cello.workers.WorkerCounts(0, None, 0, 0, 0, None)],
     "dependencies": [cello.dependencies, cello.dependencies.Dependency()],
     "errors": [cello.errors, cello.ProblemDetails("about:blank", "", 400), cello.errors.HTTPError(400)],
