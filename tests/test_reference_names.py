@@ -66,7 +66,7 @@ OWNERS: dict[str, list[Any]] = {
         cello.testing,
         *(cello.testing.TestClient, cello.testing.AsyncTestClient, cello.testing.Transport),
         *(cello.testing.AsyncTransport, cello.testing.Connection, cello.testing.AsyncConnection),
-        SimpleNamespace(app=cello.App()),
+        *(SimpleNamespace(app=cello.App()), cello.testing.ContractError("rule", ())),
     ],
 }
 
@@ -81,6 +81,7 @@ PARAMETERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("request", "argument"): cello.Request,
     ("response", "argument of `set_cookie`"): cello.Response.set_cookie,
     ("testing", "argument"): cello.testing.TestClient,
+    ("testing", "argument of `plugin_contract`"): cello.testing.plugin_contract,
 }
 #: The heads of columns that name what the page describes.
 NAMES = {

@@ -18,6 +18,9 @@ RULES = ("wheel", "entry-point", "package", "typed", "dependency", "private", "l
 
 _CORE = re.compile(r"cello[-_.]core(?![\w.-])\s*(?:\[[^]]*\])?\s*(.*)", re.IGNORECASE)
 
+#: The functions that import what their first argument names.
+_IMPORTING = ("__import__", "import_module")
+
 
 class Broken(NamedTuple):
     """A rule that a wheel breaks."""
@@ -115,6 +118,10 @@ def _imported(node: ast.AST) -> list[tuple[int, str]]:
     if isinstance(node, ast.ImportFrom):
         module = "" if node.level else node.module or ""
         return [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
+    if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).rpartition(".")[2] in _IMPORTING:
+        named = node.args[0]
+        if isinstance(named, ast.Constant) and isinstance(named.value, str):
+            return [(node.lineno, named.value)]
     return []
 
 
