@@ -21,6 +21,8 @@ REQUIRE_ALL = os.environ.get("CELLO_REQUIRE_SERVICES") == "1"
 ALLOWED_SKIPS = (ROOT / "tests" / "allowed_skips.txt").read_text().splitlines()
 
 pytest_plugins = ["carrying"]
+#: The plugins of strangers, whose tests are run where they are installed.
+collect_ignore = ["examples/plugins"]
 
 skipped: list[str] = []
 

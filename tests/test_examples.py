@@ -119,5 +119,5 @@ def test_the_demo_answers_as_the_readme_says(launch: Launch, tmp_path: Path) -> 
 
 
 def test_every_example_has_its_tests() -> None:
-    assert [path.name for path in sorted(HELLO.parent.iterdir()) if path.is_dir()] == ["hello", "notes"]
+    assert [path.name for path in sorted(HELLO.parent.iterdir()) if path.is_dir()] == ["hello", "notes", "plugins"]
     assert list(HELLO.parent.glob("notes/tests/test_*.py"))

@@ -60,7 +60,7 @@ def _counted(case: Case) -> dict[str, int]:
     for one in everything:
         applications += isinstance(one, App)
         module = one.__module__ if isinstance(one, FunctionType) else type(one).__module__
-        own += isinstance(module, str) and module.partition(".")[0] in case.packages
+        own += str(module).partition(".")[0] in case.packages
     return {
         "threads": threading.active_count(),
         "file descriptors": _length("/proc/self/fd", "/dev/fd"),

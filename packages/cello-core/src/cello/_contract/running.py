@@ -147,7 +147,7 @@ def _not_asked_for(case: Case) -> dict[str, str]:
     """The packages that are installed and that neither core nor the plugin asks for: by name, whose each is."""
     from importlib.metadata import packages_distributions
 
-    asked = _closure(["cello-core", *case.distributions])
+    asked = _closure(["cello-core", "pluggy", *case.distributions])
     found = dict(packages_distributions())
     for entry in scan():
         package = entry.target.partition(":")[0].partition(".")[0]
