@@ -117,7 +117,7 @@ def test_a_stranger_builds_and_tests_it_elsewhere_and_pulled_out_it_leaves_no_tr
     told = run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder=elsewhere)
     assert " passed in " in told
     assert "skipped" not in told
-    assert "limelight: as it has to be" in environment.plugins("check")
+    assert environment.plugins("check") == "limelight (limelight): as it has to be\n"
 
     run("uv", "pip", "uninstall", "--quiet", "--python", environment.python, "limelight")
     assert not [path for path in environment.site.rglob("*limelight*") if path not in before]

@@ -12,10 +12,13 @@ import cello_observability
 import pytest
 from cello import App
 from cello.plugin import Phase, Registrar
+from cello.testing import plugin_contract
 from cello_observability import plugin, request_id, structured_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+test_contract = plugin_contract("observability")
 
 DECLARED: dict[str, Callable[..., Any]] = {
     "enable_request_id": request_id.enable,
@@ -53,16 +56,6 @@ with TestClient(App()): pass
 print(*(name for name in sys.modules if 'observab' in name))
 """
     assert set(run(code).split()) == {"cello_observability", "cello_observability.plugin"}
-
-
-def test_disabled_it_leaves_no_trace() -> None:
-    code = """
-import sys
-from cello import App
-app = App()
-print([name for name in sys.modules if 'observab' in name], hasattr(app, "enable_request_id"))
-"""
-    assert run(code, CELLO_PLUGINS_DISABLE="observability") == "[] False\n"
 
 
 def test_what_is_declared_is_there() -> None:
