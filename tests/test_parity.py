@@ -81,19 +81,9 @@ def test_the_tests_of_the_stranger_pass_where_it_is_installed(tmp_path: Path) ->
     shutil.copy(LIMELIGHT / "pyproject.toml", tmp_path)
     zipfile.ZipFile(packed(LIMELIGHT, tmp_path)).extractall(tmp_path / "site")
     paths = [tmp_path / "site", Path(cello.__file__).parent.parent]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     # Those of the rules are above.
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:asyncio",
-        "tests/test_limelight.py",
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_limelight.py"]
     ran = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50, check=False
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -320,9 +321,12 @@ def test_a_plugins_test_is_three_lines(build: Callable[..., Path], tmp_path: Pat
     wheel = build(changed("typed"))
     source = f"from cello.testing import plugin_contract\n\ntest_contract = plugin_contract({str(wheel)!r})\n"
     (tmp_path / "test_plugin.py").write_text(source)
-    options = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-k", "typed or private")
+    options = ("-q", "-p", "no:cacheprovider", "-k", "typed or private")
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-m", "pytest", *options, "test_plugin.py"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50, check=False
+    )
     assert "1 failed, 1 passed" in ran.stdout
     assert "FAILED test_plugin.py::test_contract[typed]" in ran.stdout
     assert "words/py.typed is missing" in ran.stdout
