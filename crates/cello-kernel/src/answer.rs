@@ -24,19 +24,17 @@ impl Answer {
     pub(crate) fn fields_mut(&mut self) -> &mut HeaderMap {
         self.fields.get_or_insert_default()
     }
-}
 
-impl From<Answer> for Response<Content> {
-    fn from(answer: Answer) -> Self {
-        let mut response = Response::new(answer.body);
-        *response.status_mut() = answer.status;
-        if let Some(fields) = answer.fields {
-            *response.headers_mut() = *fields;
-        }
-        if let Some(content_type) = answer.content_type {
+    /// The response, whose fields go into `map` where the answer has none of its own.
+    pub(crate) fn into_response(self, map: HeaderMap) -> Response<Content> {
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        let nothing = std::mem::replace(response.headers_mut(), self.fields.map_or(map, |fields| *fields));
+        std::mem::forget(nothing); // it has no memory: to find that out is not free
+        if let Some(content_type) = self.content_type {
             response.headers_mut().insert(CONTENT_TYPE, content_type.clone());
         }
-        if let Some(phrase) = renamed(answer.status) {
+        if let Some(phrase) = renamed(self.status) {
             response.extensions_mut().insert(ReasonPhrase::from_static(phrase.as_bytes()));
         }
         response

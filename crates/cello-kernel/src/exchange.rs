@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::oneshot;
 
 use crate::answer::Answer;
@@ -22,6 +22,9 @@ use crate::receiving::{ReceivedForm, Unreceived};
 use crate::request_id::RequestId;
 use crate::router::{NO_ROUTE, Params, RouteId};
 use crate::wire::Tether;
+
+/// The map of more fields is not kept for the next request of its connection.
+const SPARE_FIELDS: usize = 24;
 
 /// One request, whole and within its limits.
 #[derive(Debug)]
@@ -195,6 +198,18 @@ impl Exchange {
         }
     }
 
+    /// The map of its fields, emptied, for those of its answer: to make one anew is a good part of a small answer's price.
+    /// An empty one that has no room yet where anybody still has the request.
+    pub(crate) fn spare_map(self: &mut Arc<Self>) -> HeaderMap {
+        let Some(exchange) = Arc::get_mut(self) else { return HeaderMap::new() };
+        let mut map = std::mem::take(&mut exchange.head.headers);
+        if map.len() > SPARE_FIELDS {
+            return HeaderMap::new();
+        }
+        map.clear();
+        map
+    }
+
     /// Why no handler is to answer; the application is asked all the same where it wants to be
     /// ([`Settings::asks_when_refused`](crate::Settings::asks_when_refused)).
     pub fn refusal(&self) -> Option<&Refusal> {
@@ -302,5 +317,34 @@ impl Drop for Reply {
             let reason = if self.has_expired { Abandonment::TimedOut } else { Abandonment::ClientLeft };
             self.application.abandon(deferred.ticket, reason);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(fields: usize) -> Arc<Exchange> {
+        let fields = (0..fields).map(|number| format!("x-{number}"));
+        let request = fields.fold(http::Request::builder(), |request, name| request.header(name, "a"));
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        Arc::new(Exchange::by_hand(head, Bytes::new(), None, false))
+    }
+
+    #[test]
+    fn the_map_of_a_request_is_spared_empty_once_nobody_else_has_the_request() {
+        let mut kept = exchange(3);
+        let held = kept.clone();
+        assert_eq!(kept.spare_map().capacity(), 0);
+        assert_eq!(held.head.headers.len(), 3);
+        drop(held);
+        let map = kept.spare_map();
+        assert!(map.is_empty() && map.capacity() >= 3, "{map:?}");
+    }
+
+    #[test]
+    fn a_map_of_many_fields_is_not_spared() {
+        assert!(exchange(SPARE_FIELDS).spare_map().capacity() > 0);
+        assert_eq!(exchange(SPARE_FIELDS + 1).spare_map().capacity(), 0);
     }
 }

@@ -187,7 +187,7 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
             Err(denial) => (NO_ROUTE, None, Some(denial)),
         };
         let (tether, errors) = (Some(self.tether.clone()), self.server.settings.errors);
-        let exchange = Arc::new(Exchange::new(head, route, params, self.peer, tether, errors));
+        let mut exchange = Arc::new(Exchange::new(head, route, params, self.peer, tether, errors));
         let begun = catch_unwind(AssertUnwindSafe(|| match denial {
             None => self.answer(&exchange, incoming),
             Some(denial) => self.deny(&exchange, &incoming, denial),
@@ -201,7 +201,7 @@ impl hyper::service::Service<Request<Incoming>> for HttpService {
             Err(panic) => panicked(&exchange, &*panic),
         };
         let answer = finish(answer, &self.server, &self.watch, &exchange, started);
-        Serving::Ready(Some(answer))
+        Serving::Ready(Some(answer.into_response(exchange.spare_map())))
     }
 }
 
@@ -215,7 +215,7 @@ enum Begun {
 /// The future of one answer.
 pub(crate) enum Serving {
     /// Answered in place.
-    Ready(Option<Answer>),
+    Ready(Option<Response<Content>>),
     /// Waiting for a body or for the application.
     Pending(Box<Pending>),
 }
@@ -233,8 +233,8 @@ impl Future for Serving {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let pending = match &mut *self {
-            Self::Ready(answer) => {
-                return answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer.into())));
+            Self::Ready(response) => {
+                return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
             }
             Self::Pending(pending) => pending,
         };
@@ -244,7 +244,7 @@ impl Future for Serving {
             Err(panic) => panicked(&pending.exchange, &*panic),
         };
         let answer = finish(answer, &pending.server, &pending.watch, &pending.exchange, pending.started);
-        Poll::Ready(Ok(answer.into()))
+        Poll::Ready(Ok(answer.into_response(pending.exchange.spare_map())))
     }
 }
 
