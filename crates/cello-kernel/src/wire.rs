@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
@@ -20,22 +21,28 @@ const HELD_BYTES: usize = 8 << 10;
 /// parsed: an answer that closes the connection is lost, others wait for the end of the next head, and all that is
 /// pipelined is answered in memory however slowly the client reads.
 #[derive(Clone)]
-pub(crate) struct Wire(Arc<Mutex<Ends>>);
+pub(crate) struct Wire(Arc<Shared>);
 
 #[derive(Debug)]
-pub(crate) struct Ends {
+struct Shared {
+    ends: Mutex<Ends>,
+    /// hyper has written all that it has. Not under the lock, which costs more than to say so after each answer.
+    is_complete: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Ends {
     stream: Stream,
     watch: Arc<Watch>,
     held: Vec<u8>,
-    /// hyper has written all that it has.
-    is_complete: bool,
     /// hyper has ended the connection in order, with its last answer written.
     is_shut: bool,
 }
 
 impl Wire {
     pub(crate) fn new(stream: Stream, watch: Arc<Watch>) -> Self {
-        Self(Arc::new(Mutex::new(Ends { stream, watch, held: Vec::new(), is_complete: true, is_shut: false })))
+        let ends = Mutex::new(Ends { stream, watch, held: Vec::new(), is_shut: false });
+        Self(Arc::new(Shared { ends, is_complete: AtomicBool::new(true) }))
     }
 
     pub(crate) fn tether(&self) -> Tether {
@@ -44,7 +51,7 @@ impl Wire {
 
     /// Sends what is held.
     pub(crate) fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ends().poll_send(context)
+        self.send(&mut self.ends(), context)
     }
 
     /// Once hyper has ended with an error of parsing: puts a body to what it has answered, if it has.
@@ -58,32 +65,44 @@ impl Wire {
     /// Sends what is held, and says that nothing more comes if hyper has said so.
     pub(crate) fn poll_close(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ends = &mut *self.ends();
-        ready!(ends.poll_send(context))?;
+        ready!(self.send(ends, context))?;
         if ends.is_shut { Pin::new(&mut ends.stream).poll_shutdown(context) } else { Poll::Ready(Ok(())) }
     }
 
+    fn send(&self, ends: &mut Ends, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(ends.poll_send(context))?;
+        if self.0.is_complete.load(Relaxed) {
+            ends.watch.note_flush();
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn ends(&self) -> MutexGuard<'_, Ends> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.ends()
     }
 }
 
 /// A request's tie to its connection, which it does not keep open.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tether(Weak<Mutex<Ends>>);
+pub(crate) struct Tether(Weak<Shared>);
 
 impl Tether {
     /// Whether the client has closed its end, or the connection is over.
     pub(crate) fn is_cut(&self) -> bool {
-        let Some(ends) = self.0.upgrade() else { return true };
-        let ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.stream.is_cut()
+        self.0.upgrade().is_none_or(|shared| shared.ends().stream.is_cut())
     }
 
     /// Has the connection end once its client takes nothing.
     pub(crate) fn hurry(&self) {
-        if let Some(ends) = self.0.upgrade() {
-            ends.lock().unwrap_or_else(PoisonError::into_inner).watch.hurry();
+        if let Some(shared) = self.0.upgrade() {
+            shared.ends().watch.hurry();
         }
+    }
+}
+
+impl Shared {
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,9 +116,6 @@ impl Ends {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.held.drain(..written);
-        }
-        if self.is_complete {
-            self.watch.note_flush();
         }
         Poll::Ready(Ok(()))
     }
@@ -139,7 +155,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let ends = &mut *self.ends();
-        ends.is_complete = false;
+        self.0.is_complete.store(false, Relaxed);
         if ends.held.len() + bytes.len() > HELD_BYTES {
             ready!(ends.poll_send(context))?;
         }
@@ -153,7 +169,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ends().is_complete = true;
+        self.0.is_complete.store(true, Relaxed);
         Poll::Ready(Ok(()))
     }
 
