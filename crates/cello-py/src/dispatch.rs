@@ -186,12 +186,19 @@ impl TaskMaker {
 #[derive(Default)]
 pub(crate) struct Tasks {
     running: Mutex<HashMap<u64, Running>>,
-    last_ticket: AtomicU64,
+    requests: AtomicU64,
+    others: AtomicU64,
 }
 
+/// From here on tickets are not those of requests.
+const OTHER_TICKETS: u64 = 1 << 63;
+
 impl Tasks {
-    fn new_ticket(&self) -> u64 {
-        self.last_ticket.fetch_add(1, Relaxed)
+    /// The ticket of a request. They are given on the worker's one thread: no addition need be atomic for its own sake.
+    fn next_request(&self) -> u64 {
+        let ticket = self.requests.load(Relaxed);
+        self.requests.store(ticket + 1, Relaxed);
+        ticket
     }
 
     /// The tasks themselves.
@@ -281,7 +288,7 @@ pub(crate) struct Bridge(pub(crate) Arc<Handlers>);
 impl Application for Bridge {
     fn dispatch(&self, exchange: Arc<Exchange>) -> Outcome {
         let handlers = &self.0;
-        let ticket = handlers.tasks.new_ticket();
+        let ticket = handlers.tasks.next_request();
         if !handlers.shared.holds_interpreter() {
             let (answer, receiver) = oneshot::channel();
             handlers.shared.push_job(Job::Dispatch { handlers: handlers.clone(), exchange, ticket, answer });
@@ -320,7 +327,7 @@ enum Called {
 impl Handlers {
     /// A number that nothing else of this server waits under.
     pub(crate) fn new_ticket(&self) -> u64 {
-        self.tasks.new_ticket()
+        OTHER_TICKETS + self.tasks.others.fetch_add(1, Relaxed)
     }
 
     /// The names of the parameters of a route's path.
@@ -376,13 +383,15 @@ impl Handlers {
     fn start(self: &Arc<Self>, py: Python<'_>, exchange: Arc<Exchange>, ticket: u64) -> Called {
         let plan = self.plan(&exchange);
         let brought = if exchange.line == 0 { None } else { self.lines.take(exchange.line) };
-        let Brought { context, root } = brought.unwrap_or_default();
         if self.is_too_late(plan) {
             exchange.close_body();
             return Called::Answered(stopping::answer(&exchange));
         }
-        let begun = Bound::new(py, Request::new(exchange, self.clone(), ticket).under(root))
-            .and_then(|request| Ok((self.contexts.of(&request, context)?, request)));
+        let (mut request, mut context) = (Request::new(exchange, self.clone(), ticket), None);
+        if let Some(brought) = brought {
+            (request, context) = (request.under(brought.root), brought.context);
+        }
+        let begun = Bound::new(py, request).and_then(|request| Ok((self.contexts.of(&request, context)?, request)));
         let (context, request) = match begun {
             Ok(begun) => begun,
             Err(error) => return Called::Answered(not_begun(py, error)),
