@@ -105,6 +105,7 @@ NAMES = {
 #: The heads of columns that have no names of Python's in them.
 OTHERS = {
     *(
+        "`range_header`",
         "annotated",
         "case",
         "command",
@@ -118,6 +119,7 @@ OTHERS = {
         "file of a plugin",
         "fixture",
         "handler",
+        "in",
         "in a path",
         "key",
         "line",
@@ -127,7 +129,7 @@ OTHERS = {
         "of a plugin",
         "option",
         "page",
-        "`range_header`",
+        "platform",
         "refused",
         "registered",
         "returned",
@@ -136,10 +138,8 @@ OTHERS = {
         "signal",
         "state",
         "status",
+        "of ASGI",
     ),
-    *("value", "what", "what happens", "written"),
-    # What others call it.
-    *("FastAPI", "Django", "of ASGI"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import cello
@@ -103,8 +104,14 @@ def test_its_configuration_is_exported() -> None:
     assert exported.LimelightConfig().flags == {}
 
 
-def test_the_command_lists_the_features() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "cello", "limelight"], capture_output=True, text=True, timeout=30, check=True
-    )
-    assert ran.stdout == "No features are configured.\n"
+def listed(folder: Path, *words: str) -> str:
+    """What the command says in a folder."""
+    command = [sys.executable, "-m", "cello", "limelight", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+def test_the_command_lists_the_features_that_are_configured(tmp_path: Path) -> None:
+    assert listed(tmp_path) == "No features are configured.\n"
+    (tmp_path / "cello.toml").write_text("[limelight.flags]\nnew-checkout = false\ndark = true\n")
+    assert listed(tmp_path) == "dark: on\nnew-checkout: off\n"
+    assert listed(tmp_path, "--on") == "dark: on\n"

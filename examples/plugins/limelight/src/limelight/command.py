@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cello.plugin import configured
+
 from limelight.config import LimelightConfig
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Prints a line for each."""
-    flags = LimelightConfig().flags
+    flags = configured("limelight", LimelightConfig).flags
     for name, is_on in sorted(flags.items()):
         if is_on or not options.on:
             print(f"{name}: {'on' if is_on else 'off'}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from cello.plugin import configured
+
 from limelight.config import LimelightConfig
 
 if TYPE_CHECKING:
@@ -67,10 +69,11 @@ class Choosing:
 def enable(app: App, flags: Mapping[str, bool] | None = None, *, header: str | None = None) -> App:
     """Has an application know features by name, each on or off.
 
-    With `header` clients choose in that header field, for their own request.
-    Errors: ValueError for what is no name of a feature.
+    With `header` clients choose in that header field, for their own request. What is not given is as configured.
+    Errors: OptionError for what the configuration says and cannot be; ValueError for what is no name of a feature.
     """
-    config = LimelightConfig(dict(flags or {}), header or "")
+    given = None if flags is None else dict(flags)
+    config = configured("limelight", LimelightConfig, flags=given, header=header)
     app.state.limelight = Limelight(config)
     if config.header:
         app.add_middleware(Choosing(app.state.limelight), name="limelight")
