@@ -190,7 +190,8 @@ def test_a_mounted_application_cannot_enable_it_alone() -> None:
 
 
 def test_its_middleware_stands_where_the_plugin_says() -> None:
+    from cello._middleware import placed
     from cello.middleware import Phase
 
     app = enable(App())
-    assert [(one.name, one.phase) for one in app._middleware] == [("request_id", Phase.EDGE)]
+    assert [(one.name, one.phase) for one in placed(app._middleware, app._plugins)] == [("request_id", Phase.EDGE)]

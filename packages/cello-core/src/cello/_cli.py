@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cello import __version__
 from cello._commands import COMMANDS
-from cello.errors import CelloError, OptionError
+from cello.errors import CelloError, OptionError, PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from cello._plugins.declaration import Declaration
 
 __all__ = ["main", "parser_of"]
 
@@ -24,9 +23,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs a command; exits with 2 for bad usage, with 3 where the application could not start."""
     words = sys.argv[1:] if argv is None else list(argv)
     chosen = next((word for word in words if not word.startswith("-")), "")
-    module, parser, own = _parsers(chosen)
-    found, rest = parser.parse_known_args(words)
     try:
+        module, parser, own = _parsers(chosen)
+        found, rest = parser.parse_known_args(words)
         if rest:
             _refuse(_innermost(own, found), rest)
         module.run(found)
@@ -42,24 +41,30 @@ def parser_of(command: str) -> argparse.ArgumentParser:
 
 
 def _parsers(chosen: str) -> tuple[Any, argparse.ArgumentParser, argparse.ArgumentParser]:
-    """The module of a command, the parser of the whole command line, and that of the command."""
+    """The module of a command, the parser of the whole command line, and that of the command.
+
+    Errors: PluginError for a command that two plugins bring, or that comes from a family which is not there.
+    """
     parser = argparse.ArgumentParser(prog="cello", description="A Python web framework on a minimal native kernel.")
     parser.add_argument("--version", action="version", version=f"cello {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     module, own = None, parser
     brought = {} if chosen in COMMANDS else _brought()
-    for name, words in (*COMMANDS.items(), *((name, one.words) for name, one in brought.items())):
+    for name, words in (*COMMANDS.items(), *brought.items()):
+        words = words.replace("%", "%%")  # which argparse has a meaning for
         description = f"{words[0].upper()}{words[1:]}."
         command = commands.add_parser(name, help=words, description=description, allow_abbrev=False)
         if name == chosen:
-            module = brought[name].load() if name in brought else import_module(f"cello._commands.{name}")
+            module = _command(name) if name in brought else import_module(f"cello._commands.{name}")
             own = command
             module.add_arguments(command)
+    if chosen and module is None:
+        _check_elsewhere(chosen)
     return module, parser, own
 
 
-def _brought() -> dict[str, Declaration]:
-    """The commands that plugins bring, by name. A name that two of them claim is neither's."""
+def _brought() -> dict[str, str]:
+    """The commands that plugins bring: what each does, by name."""
     from cello._plugins import installed
     from cello._plugins.declaration import Kind
 
@@ -68,7 +73,34 @@ def _brought() -> dict[str, Declaration]:
     except CelloError as error:  # whoever asks for help gets it
         print(f"cello: no commands of plugins: {error}", file=sys.stderr)
         return {}
-    return {name: whose[0][1] for name, whose in sorted(names.items()) if len(whose) == 1}
+    return {name: whose[0][1].words for name, whose in sorted(names.items())}
+
+
+def _command(name: str) -> Any:
+    """What a plugin has for a command.
+
+    Errors: PluginError where two plugins declare it, and where it is not there or is no command.
+    """
+    from cello._plugins import installed
+    from cello._plugins.declaration import Kind
+
+    plugins = installed()
+    plugins.find(Kind.COMMAND, name)
+    found = plugins.load(Kind.COMMAND, name, "")
+    if not callable(getattr(found, "add_arguments", None)) or not callable(getattr(found, "run", None)):
+        raise plugins.unfit(Kind.COMMAND, name, f"{found!r}, which has no add_arguments(parser) and run(options)")
+    return found
+
+
+def _check_elsewhere(name: str) -> None:
+    """Checks that a command which is not there is no family's."""
+    from cello._plugins import installed
+    from cello._plugins.declaration import Kind
+    from cello._plugins.missing import whence
+
+    with suppress(OptionError):  # of which `_brought` has told
+        if words := whence(Kind.COMMAND, name, installed()):
+            raise PluginError(words)
 
 
 def _end(error: CelloError | KeyboardInterrupt) -> NoReturn:

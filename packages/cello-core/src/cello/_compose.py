@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from cello._around import innermost_app, layers_around, layers_of, layers_of_route
+from cello._around import apps_of, innermost_app, layers_around, layers_of, layers_of_route
 from cello._fallback import with_fallbacks
 from cello._handler import is_async, short_name
 from cello._inject import Providers, inject
@@ -55,9 +55,8 @@ def compose(app: App, threads: Threads, tell: Callable[[Request, Any], Response]
         one._providers = Providers(one._singletons, one.dependency_overrides)
     placed = list(app._walk(""))
     layers: dict[int, list[Layer]] = {}
-    for scope in (app, *app._descendants()):
-        if id(scope) not in layers:
-            layers[id(scope)] = list(layers_of(scope, tell))
+    for scope, one in apps_of(app).items():
+        layers[id(scope)] = list(layers_of(scope, one, tell))
     plans = [_plan(one, layers, threads) for one in placed]
     return Composed(*with_fallbacks(app, placed, plans, layers))
 
@@ -71,7 +70,7 @@ def _plan(placed: Placed, layers: Mapping[int, list[Layer]], threads: Threads) -
         )
     app = innermost_app(scopes)
     target = _target(route, words, app, threads)
-    around_it = [*layers_of_route(route), *layers_around(scopes, layers)]
+    around_it = [*layers_of_route(route, app), *layers_around(scopes, layers)]
     options = route.options
     streams_body = options.get("stream") or False
     if streams_body and not is_async(route.handler):

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from cello._plugins.declaration import Declaration
+    from cello._plugins import Plugins
     from cello.middleware import Middleware, Phase
 
-__all__ = ["Standing", "checked", "in_order", "standing"]
+__all__ = ["Standing", "checked", "in_order", "placed", "standing"]
 
 
 class Standing(NamedTuple):
@@ -26,10 +26,10 @@ class Standing(NamedTuple):
     phase: Phase | None = None
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
-
-    def declared(self, place: Declaration) -> Standing:
-        """The middleware where a plugin says that it stands, and where it was asked to stand itself."""
-        return self._replace(phase=place.phase, before=(*place.before, *self.before), after=(*place.after, *self.after))
+    #: Whether it stands where it was said when it was added, and not where a plugin says that declares it.
+    is_placed: bool = True
+    #: The plugin that says where it stands.
+    whose: str = ""
 
 
 def checked(middleware: object) -> Middleware:
@@ -69,12 +69,30 @@ def standing(
     return Standing(found, own, phase, _names(before), _names(after))
 
 
-def in_order(added: Sequence[Standing], scope: str, declared: Iterable[str] = ()) -> list[Middleware]:
+def placed(added: Sequence[Standing], plugins: Plugins) -> list[Standing]:
+    """The middleware where it is to stand: that which plugins declare where they say, and where it was asked to itself.
+
+    Errors: PluginError where two plugins declare it.
+    """
+    from cello._plugins.declaration import Kind
+
+    found: list[Standing] = []
+    for one in added:
+        place = None if one.is_placed else plugins.find(Kind.MIDDLEWARE, one.name)
+        if place is not None:
+            before, after = (*place.before, *one.before), (*place.after, *one.after)
+            whose = plugins.whose(Kind.MIDDLEWARE, one.name)
+            one = one._replace(phase=place.phase, before=before, after=after, is_placed=True, whose=whose)
+        found.append(one)
+    return found
+
+
+def in_order(added: Sequence[Standing], scope: str, plugins: Plugins | None = None) -> list[Middleware]:
     """The middleware of an application or a blueprint, the outermost first.
 
-    Shape: `declared` are names that plugins have, which need not be there.
     Errors: StartError where it cannot stand as it asks to, which says why.
     """
+    added = added if plugins is None else placed(added, plugins)
     used = [one for one in added if one.phase is None]
     phased = {one.name: one for one in added if one.phase is not None}
     if len(phased) + len(used) < len(added):
@@ -83,13 +101,12 @@ def in_order(added: Sequence[Standing], scope: str, declared: Iterable[str] = ()
         raise StartError(f"{scope} has two middleware of the name {twice!r}: add one of them with a name= of its own")
     inner: dict[str, set[str]] = {name: set() for name in phased}  # who stands right further in, by name
     known = set(phased) | {one.name for one in used}
-    declared = set(declared) - known
     for one in phased.values():
         for words, names in (("before", one.before), ("after", one.after)):
             for name in names:
                 other = phased.get(name.removeprefix("?"))
                 if other is None:
-                    _look_up(one, words, name, known, declared, scope)
+                    _look_up(one, words, name, known, plugins, scope)
                     continue
                 outer, further_in = (one, other) if words == "before" else (other, one)
                 _check_phases(one, words, outer, further_in, scope)
@@ -105,9 +122,8 @@ def _names(given: str | Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _look_up(one: Standing, words: str, name: str, known: set[str], declared: set[str], scope: str) -> None:
-    if (name.startswith("?") and name[1:] not in known) or name in declared:
-        return
+def _look_up(one: Standing, words: str, name: str, known: set[str], plugins: Plugins | None, scope: str) -> None:
+    """Checks a name that no other middleware with a phase has."""
     if (used := name.removeprefix("?")) in known:
         if words == "before":
             return
@@ -115,10 +131,23 @@ def _look_up(one: Standing, words: str, name: str, known: set[str], declared: se
             f"the middleware {one.name!r} of {scope} asks to stand after {used!r}, which was given to use() and so "
             "stands innermost: give it to add_middleware() instead"
         )
+    if name.startswith("?"):
+        return
+    whence = None
+    if plugins is not None:
+        from cello._plugins.declaration import Kind
+        from cello._plugins.missing import whence as whence_of
+
+        # Of a plugin that is installed and not loaded nobody knows what it declares: the name may be its own.
+        if name in plugins.names(Kind.MIDDLEWARE) or plugins.left_out:
+            return
+        known = known | {*plugins.names(Kind.MIDDLEWARE)}
+        whence = whence_of(Kind.MIDDLEWARE, name, plugins)
     from difflib import get_close_matches
 
-    close = get_close_matches(name, (known | declared) - {one.name}, 1)
+    close = get_close_matches(name, known - {one.name}, 1)
     hint = f"did you mean {close[0]!r}?" if close else f'write "?{name}" if it need not be there'
+    hint = whence or hint
     raise StartError(
         f"the middleware {one.name!r} of {scope} asks to stand {words} {name!r}, which is not there: {hint}"
     )

@@ -13,6 +13,7 @@ from cello._handler import inner
 from cello._kernel import RouteError, Routing
 from cello._layers import Around
 from cello._plan import refused
+from cello._plugins.declaration import Kind
 from cello._route_options import OPTIONS
 from cello._threads import Threads
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cello._kernel import Request, Response
     from cello._layers import Layer
     from cello._plan import Plan
+    from cello._plugins import Plugins
     from cello._route import Placed
     from cello._scope import Scope
     from cello.app import App
@@ -87,12 +89,17 @@ def middleware_of(layers: Sequence[Layer]) -> list[Layer]:
     return [layer for layer in layers if layer.subject is not None and not isinstance(layer.subject, Around)]
 
 
-def said(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a route as JSON has them, without those that stand for middleware."""
+def said(options: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
+    """The options of a route as JSON has them, without the framework's own that stand for middleware.
+
+    Of a plugin's it is said whose it is: "guards (security)".
+    """
     found: dict[str, Any] = {}
     for name, value in options.items():
-        if value is None or OPTIONS[name].layers:
+        if value is None or (name in OPTIONS and OPTIONS[name].layers):
             continue
+        if name not in OPTIONS:
+            name = f"{name} ({plugins.whose(Kind.ROUTE_OPTION, name)})"
         if name == "constraints":
             value = {parameter: constraint.spelling for parameter, constraint in value.items()}
         elif isinstance(value, list | tuple):

@@ -18,21 +18,18 @@ if TYPE_CHECKING:
     from cello._contrib import PluginOptions
     from cello._plugins import Plugins
     from cello._types import Words
-    from cello.middleware import Middleware, Phase
+    from cello.middleware import Middleware
     from cello.routing import Constraint
 else:
     PluginOptions = TypedDict
 
 __all__ = [
-    "CORE",
     "OPTIONS",
-    "Option",
     "RouteDefaults",
+    "RouteOption",
     "RouteOptions",
-    "announce",
     "check",
     "check_defaults",
-    "in_phases",
     "merge",
     "within",
 ]
@@ -75,7 +72,7 @@ class RouteOptions(RouteDefaults, total=False):
     description: str | None
 
 
-class Option(NamedTuple):
+class RouteOption(NamedTuple):
     """An option that routes may have."""
 
     #: Raises TypeError or ValueError for a value that cannot be; gets the value, and the words for "body_limit=7 of …".
@@ -86,29 +83,18 @@ class Option(NamedTuple):
     is_default: bool = True
     #: The middleware that a value stands for, the outermost first.
     layers: Callable[[Any], Sequence[Middleware]] | None = None
-    #: Where those stand among those of other options, as the plugin declares it; None of the framework's own.
-    phase: Phase | None = None
 
 
-def announce(name: str, plugins: Plugins) -> None:
-    """Has the option be known, which some of these plugins declare, and looked up when it is first used."""
-    _ANNOUNCED.setdefault(name, plugins)
+def check(options: Mapping[str, object], what: str, plugins: Plugins | None) -> None:
+    """Checks the options that `what`, a route or a blueprint, was given.
 
-
-def in_phases() -> list[tuple[str, Option]]:
-    """All options that are in use, those of plugins first, by phase and name: so their layers stand."""
-    brought = [item for item in OPTIONS.items() if item[0] not in CORE]
-    brought.sort(key=lambda item: (item[1].phase or 0, item[0]))
-    return [*brought, *((name, OPTIONS[name]) for name in OPTIONS if name in CORE)]
-
-
-def check(options: Mapping[str, object], what: str) -> None:
-    """Checks what a decorator was given; `what` says whose the options are: "the route /users".
-
+    Shape: `plugins` are those of the application; None of a blueprint, of which nobody knows yet whose it will be.
     Errors: TypeError for an option that there is not or of another kind, ValueError for a value that cannot be.
     """
     for name, value in options.items():
-        option = OPTIONS.get(name) or _brought(name, what)
+        option = OPTIONS.get(name) or _brought(name, plugins)
+        if option is None:
+            raise TypeError(_unknown(name, what, plugins))
         if value is not None:
             option.check(value, f"{name}={value!r} of {what}")
 
@@ -118,60 +104,62 @@ def check_defaults(options: Mapping[str, object], what: str) -> None:
 
     Errors: as `check` has, and TypeError for what is said of a single route.
     """
-    check(options, what)
+    check(options, what, None)
     for name in options:
-        if not OPTIONS[name].is_default:
+        option = OPTIONS.get(name) or _brought(name, None)
+        if option is not None and not option.is_default:
             raise TypeError(f"{what} has an option {name!r}, which belongs to a single route")
 
 
-def merge(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
+def merge(outer: Mapping[str, Any], inner: Mapping[str, Any], plugins: Plugins | None) -> dict[str, Any]:
     """The options of a route in a blueprint, or of a blueprint in another."""
     merged = {**outer, **inner}
     for name in outer.keys() & inner.keys():
-        both = OPTIONS[name].merge
+        option = OPTIONS.get(name) or _brought(name, plugins)
+        both = None if option is None else option.merge
         if both is not None and outer[name] is not None and inner[name] is not None:
             merged[name] = both(outer[name], inner[name])
     return merged
 
 
-def within(outer: Mapping[str, Any], own: Mapping[str, Any], path: str, handler: Callable[..., Any]) -> dict[str, Any]:
+def within(
+    outer: Mapping[str, Any], own: Mapping[str, Any], path: str, handler: Callable[..., Any], plugins: Plugins | None
+) -> dict[str, Any]:
     """The options of a route within what is around it: of their defaults those that can be said of it."""
     if outer.get("constraints"):
         names = _path_names(path)
         outer = {**outer, "constraints": {n: found for n, found in outer["constraints"].items() if n in names}}
     if outer.get("blocking") and is_async(handler):
         outer = {**outer, "blocking": False}
-    return merge(outer, own)
+    return merge(outer, own, plugins)
 
 
-def _brought(name: str, what: str) -> Option:
-    """An option that a plugin declares, as it is first used.
+def _brought(name: str, plugins: Plugins | None) -> RouteOption | None:
+    """An option that these plugins bring, or any; None where none does.
 
-    Errors: TypeError where there is none.
+    Errors: PluginError where two do, and for what is no option.
     """
-    from cello._plugins import installed
-    from cello._plugins.declaration import Kind
+    from cello._plugins import everywhere
 
-    plugins = _ANNOUNCED.get(name) or installed()
-    unknown = f"which nothing provides: {_hint(name)}"
-    try:
-        option = plugins.load(Kind.ROUTE_OPTION, name, unknown)
-    except AttributeError as error:
-        raise TypeError(f"{what} has an option {name!r}, {error}") from None
-    if not isinstance(option, Option):
-        raise TypeError(f"{what} has an option {name!r}, for which a plugin has {option!r}, which is no RouteOption")
-    declaration = plugins.find(Kind.ROUTE_OPTION, name)
-    assert declaration is not None
-    OPTIONS[name] = option._replace(phase=declaration.phase)
-    return OPTIONS[name]
+    found = (one.route_option(name) for one in (everywhere() if plugins is None else (plugins,)))
+    return next(filter(None, found), None)
 
 
-def _hint(name: str) -> str:
+def _unknown(name: str, what: str, plugins: Plugins | None) -> str:
     from difflib import get_close_matches
 
-    known = {*OPTIONS, *_ANNOUNCED}
+    from cello._plugins import everywhere
+    from cello._plugins.declaration import Kind
+    from cello._plugins.missing import whence
+
+    sets = list(everywhere()) if plugins is None else [plugins]
+    for one in sets:
+        if words := whence(Kind.ROUTE_OPTION, name, one):
+            return f"{what} has an option {name!r}: {words}"
+    known = sorted({*OPTIONS, *(brought for one in sets for brought in one.names(Kind.ROUTE_OPTION))})
     close = get_close_matches(name, known, 1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return f"{what} has an option {name!r}, which nothing provides: {hint}"
 
 
 def _flag(value: object, said: str) -> None:
@@ -251,24 +239,19 @@ def _constraints_joined(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> d
     return {**outer, **inner}
 
 
-OPTIONS: dict[str, Option] = {
-    "tags": Option(_tags, _tags_joined),
-    "summary": Option(_text, is_default=False),
-    "description": Option(_text, is_default=False),
-    "deprecated": Option(_flag),
-    "status": Option(_status),
-    "constraints": Option(_constraints, _constraints_joined),
-    "stream": Option(_flag),
-    "body_limit": Option(_bytes),
-    "blocking": Option(_flag),
-    "timeout": Option(_seconds),
-    "cancel_on_disconnect": Option(_flag),
-    "drain": Option(_drain),
-    "middleware": Option(_middleware, _joined, layers=list),
+#: The framework's own options.
+OPTIONS: dict[str, RouteOption] = {
+    "tags": RouteOption(_tags, _tags_joined),
+    "summary": RouteOption(_text, is_default=False),
+    "description": RouteOption(_text, is_default=False),
+    "deprecated": RouteOption(_flag),
+    "status": RouteOption(_status),
+    "constraints": RouteOption(_constraints, _constraints_joined),
+    "stream": RouteOption(_flag),
+    "body_limit": RouteOption(_bytes),
+    "blocking": RouteOption(_flag),
+    "timeout": RouteOption(_seconds),
+    "cancel_on_disconnect": RouteOption(_flag),
+    "drain": RouteOption(_drain),
+    "middleware": RouteOption(_middleware, _joined, layers=list),
 }
-
-#: The names of the framework's own options.
-CORE = frozenset(OPTIONS)
-
-#: The options of plugins that are known and were not used yet, with who declares them.
-_ANNOUNCED: dict[str, Plugins] = {}

@@ -36,6 +36,8 @@ class Scope:
 
     def __init__(self) -> None:
         watch()
+        #: None of a blueprint: those of the application that it is in.
+        self._plugins: Plugins | None = None
         self._routes: list[Route] = []
         #: Blueprints and applications, each with its prefix.
         self._children: list[tuple[str, Scope]] = []
@@ -88,7 +90,7 @@ class Scope:
             raise TypeError(f'{name_of(path)} is no path: a route is written with its path, as @app.get("/{name}")')
         self._check_path(path)
         names = method_names(methods)
-        check(options, f"the route {path}")
+        check(options, f"the route {path}", self._plugins)
 
         def register[Function: Callable[..., Any]](handler: Function) -> Function:
             if not callable(handler):
@@ -140,12 +142,10 @@ class Scope:
         Errors: TypeError for what is no middleware. What contradicts itself is told at start.
         """
         from cello._middleware import standing
-        from cello._plugins.declaration import Kind
         from cello.middleware import Phase
 
         one = standing(middleware, name, Phase.TRANSFORM if phase is None else phase, before, after)
-        declared = self._known_plugins().find(Kind.MIDDLEWARE, one.name) if name is not None and phase is None else None
-        self._middleware.append(one if declared is None else one.declared(declared))
+        self._middleware.append(one._replace(is_placed=phase is not None or name is None))
         return self
 
     @overload
@@ -194,12 +194,6 @@ class Scope:
         """What it is called in a message."""
         raise NotImplementedError
 
-    def _known_plugins(self) -> Plugins:
-        """The plugins whose names are known here."""
-        from cello._plugins import installed
-
-        return installed()
-
     def _defaults(self) -> Mapping[str, Any]:
         """The options that routes have that do not say otherwise."""
         return {}
@@ -219,13 +213,18 @@ class Scope:
             yield from child._descendants()
 
     def _walk(
-        self, prefix: str, outer: tuple[Scope, ...] = (), options: Mapping[str, Any] = MappingProxyType({})
+        self,
+        prefix: str,
+        outer: tuple[Scope, ...] = (),
+        options: Mapping[str, Any] = MappingProxyType({}),
+        plugins: Plugins | None = None,
     ) -> Iterator[Placed]:
         """All routes with their whole paths, all their options, and what is around them."""
-        options = merge(options, self._defaults())
+        plugins = self._plugins or plugins
+        options = merge(options, self._defaults(), plugins)
         scopes = (*outer, self)
         for method, path, handler, own in self._routes:
             path = join(prefix, path)
-            yield Placed(Route(method, path, handler, within(options, own, path, handler)), scopes)
+            yield Placed(Route(method, path, handler, within(options, own, path, handler, plugins)), scopes)
         for child_prefix, child in self._children:
-            yield from child._walk(prefix + child_prefix, scopes, options)
+            yield from child._walk(prefix + child_prefix, scopes, options, plugins)

@@ -98,13 +98,15 @@ class App(Scope, AppMethods):
 
         def __getattr__(self, name: str) -> Any:
             """A method that a plugin brings."""
+            if name.startswith("_") or hasattr(type(self), name):  # of a property that raised it, the error is its own
+                return object.__getattribute__(self, name)
             unknown = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if name.startswith("_"):
-                raise AttributeError(unknown)
             try:
                 function = self._plugins.load(Kind.APP_METHOD, name, unknown)
             except AttributeError as error:
                 raise error.with_traceback(None) from None
+            if not callable(function):
+                raise self._plugins.unfit(Kind.APP_METHOD, name, f"{function!r}, which cannot be called")
             return MethodType(function, self)
 
     def __dir__(self) -> Iterable[str]:
@@ -201,7 +203,7 @@ class App(Scope, AppMethods):
             return self
         from cello._mounted_asgi import Mounted, checked_asgi
 
-        check({"body_limit": body_limit}, f"the mounted application {path}")
+        check({"body_limit": body_limit}, f"the mounted application {path}", self._plugins)
         mounted = Mounted(checked_asgi(app))
         self._mounted.append(mounted)
         self._routes.extend(mounted.routes(prefix, body_limit))
@@ -416,9 +418,6 @@ class App(Scope, AppMethods):
     @property
     def _words(self) -> str:
         return "the application"
-
-    def _known_plugins(self) -> Plugins:
-        return self._plugins
 
     def _defaults(self) -> Mapping[str, Any]:
         handler_timeout_s = self._timeouts.handler_timeout if self._timeouts else None

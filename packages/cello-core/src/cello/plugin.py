@@ -23,7 +23,7 @@ import pluggy
 
 from cello._plugins.registrar import Registrar
 from cello._plugins.settings import configured, secret
-from cello._route_options import Option as RouteOption
+from cello._route_options import RouteOption
 from cello.middleware import Phase
 
 __all__ = ["Phase", "Registrar", "RouteOption", "configured", "hookimpl", "secret"]

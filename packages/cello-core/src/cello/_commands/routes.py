@@ -45,18 +45,20 @@ def run(options: Namespace) -> None:
 
 
 def _row(rehearsal: Any, number: int) -> dict[str, Any]:
-    from cello._around import layers_around, layers_of, layers_of_route
+    from cello._around import apps_of, innermost_app, layers_around, layers_of, layers_of_route
     from cello._rehearsal import middleware_of, place, said
 
     route, scopes = rehearsal.placed[number]
-    around = [*layers_of_route(route), *layers_around(scopes, {id(scope): list(layers_of(scope)) for scope in scopes})]
+    app, apps = innermost_app(scopes), apps_of(rehearsal.app)
+    layers = {id(scope): list(layers_of(scope, apps[scope])) for scope in scopes}
+    around = [*layers_of_route(route, app), *layers_around(scopes, layers)]
     handler = place(route.handler)
     return {
         "method": route.method,
         "path": route.path,
         "handler": {"name": handler.name, "file": handler.file, "line": handler.line},
         "middleware": len(middleware_of(around)),
-        "options": said(route.options),
+        "options": said(route.options, app._plugins),
     }
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cello._around import layers_of, layers_of_route
+from cello._around import apps_of, innermost_app, layers_of
 from cello._handler import is_async
 from cello._layers import Around
+from cello._middleware import placed
+from cello._plugins.declaration import Kind
 from cello._rehearsal import place
-from cello._route_options import OPTIONS
+from cello._said_layers import layers_said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cello._layers import Layer
     from cello._rehearsal import Rehearsal
     from cello._scope import Scope
 
@@ -71,15 +72,16 @@ def answering(scopes: Sequence[Scope], names: Mapping[Scope, str]) -> list[Answe
 
 
 def _of_scope(scope: Scope, rehearsal: Rehearsal, names: Mapping[Scope, str]) -> Iterator[Standing]:
-    phases = {id(one.middleware): one.phase for one in scope._middleware}
-    for layer in reversed(list(layers_of(scope, rehearsal.tell))):
+    app = apps_of(rehearsal.app)[scope]
+    added = {id(one.middleware): one for one in placed(scope._middleware, app._plugins)}
+    for layer in reversed(list(layers_of(scope, app, rehearsal.tell))):
         subject = layer.subject
         if isinstance(subject, Around):
             yield from _of_around(subject, names[scope])
         elif subject is not None:
-            phase = phases.get(id(subject))
-            added = "use()" if phase is None else f"Phase.{phase.name}"
-            yield _told(subject, f"middleware of {names[scope]}, {added}")
+            one = added[id(subject)]
+            how = "use()" if one.phase is None else f"Phase.{one.phase.name}"
+            yield _told(subject, f"middleware of {names[scope]}, {how}{_by(one.whose)}")
 
 
 def _of_around(subject: Around, name: str) -> Iterator[Standing]:
@@ -89,21 +91,27 @@ def _of_around(subject: Around, name: str) -> Iterator[Standing]:
 
 
 def _of_route(rehearsal: Rehearsal, number: int, names: Mapping[Scope, str]) -> Iterator[Standing]:
-    route, _ = rehearsal.placed[number]
-    for layer in reversed(list(layers_of_route(route))):
-        if layer.subject is not None and not isinstance(layer.subject, Around):
-            yield _told(layer.subject, _option_of(layer, rehearsal.own[number], names))
+    route, scopes = rehearsal.placed[number]
+    plugins = innermost_app(scopes)._plugins
+    sayings = [("the route", rehearsal.own[number])]
+    sayings += ((name, scope._defaults()) for scope, name in reversed(list(names.items())))
+    for said in layers_said(route, plugins):
+        for middleware in said.middleware:
+            who = _who_says(said.option, middleware, sayings)
+            yield _told(middleware, f"{said.option}= of {who}{_by(plugins.whose(Kind.ROUTE_OPTION, said.option))}")
 
 
-def _option_of(layer: Layer, own: Mapping[str, Any], names: Mapping[Scope, str]) -> str:
-    """Which option a layer stands for, and who says it."""
-    sayings = [("the route", own), *((name, scope._defaults()) for scope, name in reversed(list(names.items())))]
-    for who, options in sayings:
-        for name, option in OPTIONS.items():
-            value = options.get(name)
-            if option.layers and value is not None and any(one is layer.subject for one in option.layers(value)):
-                return f"{name}= of {who}"
-    return "an option of the route"
+def _who_says(name: str, middleware: object, sayings: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Whose value of an option a middleware stands for: of lists, which are joined, the one that has it."""
+    saying = [(who, options[name]) for who, options in sayings if options.get(name) is not None]
+    lists = (
+        who for who, value in saying if isinstance(value, list | tuple) and any(one is middleware for one in value)
+    )
+    return next(lists, saying[0][0])
+
+
+def _by(whose: str) -> str:
+    return f", of the plugin {whose}" if whose else ""
 
 
 def _told(function: Callable[..., Any], origin: str) -> Standing:

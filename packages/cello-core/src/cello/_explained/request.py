@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from cello._around import layers_around, layers_of
+from cello._around import apps_of, layers_around, layers_of
 from cello._explained.around import Answering, Standing, answering, standing, titles
 from cello._explained.graph import Given, Needed, graph_of
 from cello._explained.limits import Bound, bounds
@@ -134,7 +134,8 @@ def _routed(rehearsal: Rehearsal, asked: Asked, number: int, considered: list[Co
 def _refused(rehearsal: Rehearsal, asked: Asked, allow: str | None, considered: list[Considered]) -> Explanation:
     scopes = _scopes_of_refused(rehearsal, asked.path)
     names = titles(scopes)
-    layers = {id(scope): list(layers_of(scope, rehearsal.tell)) for scope in scopes}
+    apps = apps_of(rehearsal.app)
+    layers = {id(scope): list(layers_of(scope, apps[scope], rehearsal.tell)) for scope in scopes}
     is_seen = bool(layers_around(scopes, layers))
     if allow is None:
         status, answer = 404, "404: no route has this path"

@@ -36,8 +36,8 @@ class Acting:
             _log.warning(words, plugin.name, plugin.distribution, plugin.reason, plugin.name)
         for app in self._apps:
             for plugin in app._plugins.active:
-                self._started.append((app, plugin))
                 await _call(plugin, "cello_startup", app)
+                self._started.append((app, plugin))
 
     async def stop(self) -> None:
         """Calls `cello_shutdown` of those that were started, in reverse, and of the others where one fails.

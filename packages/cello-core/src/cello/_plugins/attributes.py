@@ -8,9 +8,7 @@ from cello._kernel import Request
 from cello._plugins.declaration import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from cello._plugins.plugins import Plugins
+    from collections.abc import Iterable
 
 __all__ = ["Attribute", "set_attributes"]
 
@@ -20,22 +18,21 @@ class Attribute:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        #: By the plugins of an application.
-        self._functions: dict[Plugins, Callable[[Request], Any]] = {}
 
     def __get__(self, request: Request | None, owner: type[Request]) -> Any:
         """What the plugin's function returns for the request.
 
-        Errors: AttributeError where none of the application's plugins provides it, or two do.
+        Errors: AttributeError where none of the application's plugins provides it, or two do; RuntimeError of a request
+        that is made by hand without an application.
         """
         if request is None:
             return self
         plugins = request.app._plugins
-        function = self._functions.get(plugins)
+        function = plugins.attributes.get(self._name)
         if function is None:
-            function = self._functions[plugins] = plugins.load(
-                Kind.REQUEST_ATTRIBUTE, self._name, f"'Request' object has no attribute {self._name!r}"
-            )
+            unknown = f"'Request' object has no attribute {self._name!r}"
+            function = plugins.load(Kind.REQUEST_ATTRIBUTE, self._name, unknown)
+            plugins.attributes[self._name] = function
         return function(request)
 
 

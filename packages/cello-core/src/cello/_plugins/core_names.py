@@ -23,9 +23,9 @@ def taken(kind: Kind) -> frozenset[str]:
         files = os.listdir(os.path.dirname(cello.__file__))
         return frozenset([*cello.__all__, *(name.partition(".")[0] for name in files)])
     if kind is Kind.ROUTE_OPTION:
-        from cello._route_options import CORE
+        from cello._route_options import OPTIONS
 
-        return CORE
+        return frozenset(OPTIONS)
     if kind is Kind.REQUEST_ATTRIBUTE:
         from cello import Request
         from cello._plugins.attributes import Attribute

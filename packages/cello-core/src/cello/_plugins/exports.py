@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from cello._plugins.core_names import taken
 from cello._plugins.declaration import Kind
 from cello._plugins.plugins import installed
+from cello.errors import PluginError
 
 __all__ = ["export"]
 
@@ -15,13 +17,16 @@ def export(name: str) -> Any:
     """What a plugin exports by that name.
 
     Errors: AttributeError, and ImportError where it is imported by name, since Python has words of its own for an
-    AttributeError there.
+    AttributeError there, and where what the plugin names cannot be imported.
     """
     unknown = f"module 'cello' has no attribute {name!r}"
-    if name.startswith("_"):
+    if name.startswith("_") or name in taken(Kind.EXPORT):  # a module of ours, which the import goes on to import
         raise AttributeError(unknown)
+    plugins = installed()
     try:
-        return installed().load(Kind.EXPORT, name, unknown)
+        return plugins.load(Kind.EXPORT, name, unknown)
+    except PluginError as error:
+        raise ImportError(str(error), name="cello") from error
     except AttributeError as error:
         # The frames above are those of this function, of the module's __getattr__, and of who asks.
         if str(error) != unknown and sys._getframe(2).f_code.co_name == "_handle_fromlist":

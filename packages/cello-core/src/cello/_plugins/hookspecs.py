@@ -37,5 +37,5 @@ def cello_startup(app: App) -> Awaitable[None] | None:
 def cello_shutdown(app: App) -> Awaitable[None] | None:
     """Called in the worker after the last request, after the application's own lifespans; may be `async def`.
 
-    It is called where `cello_startup` was, also where the start failed after that.
+    It is called where `cello_startup` did not fail, also where the start failed after that.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
-from inspect import isawaitable
+from inspect import isasyncgenfunction, isawaitable, isgeneratorfunction
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,9 @@ def opened(entry: Entry) -> Plugin:
     """An installed plugin, loaded; of one that fails the state says so."""
     try:
         return _loaded(entry, _imported(entry.target))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin that ends the process, too
         return _failed(entry, error)
 
 
@@ -73,7 +75,9 @@ def of_object(entry: Entry, found: object) -> Plugin:
     """A plugin that is an object of the application's; of one that fails the state says so."""
     try:
         return _loaded(entry, found)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin that ends the process, too
         return _failed(entry, error)
 
 
@@ -96,7 +100,7 @@ def _imported(target: str) -> Any:
 
 def _loaded(entry: Entry, found: Any) -> Plugin:
     version = getattr(found, "CELLO_API", None)
-    if version != API:
+    if type(version) is not int or version != API:
         said = "does not say which version of the interface it speaks" if version is None else f"speaks {version!r}"
         raise _Unfit(f"it {said}: this is CELLO_API = {API}")
     _check_hooks(found)
@@ -123,9 +127,14 @@ def _check_hooks(found: Any) -> None:
     """Checks what look like hooks: each has the name of one, and is marked."""
     hooks = 0
     for name, function in _functions(found):
-        is_marked = hasattr(function, "cello_impl")
+        said: dict[str, Any] = getattr(function, "cello_impl", {})
+        is_marked, name = bool(said), said.get("specname") or name
+        if said.get("optionalhook") and name not in _HOOKS:  # one of a later version, where there is none of it yet
+            continue
         if name in _HOOKS and is_marked:
             hooks += 1
+            if isgeneratorfunction(function) or isasyncgenfunction(function):
+                raise _Unfit(f"its hook {name} yields, and nobody goes on with it: make it a function that returns")
         elif name in _HOOKS:
             raise _Unfit(f"its function {name} is not marked: write @hookimpl above it")
         elif is_marked or name.startswith("cello_"):
@@ -145,14 +154,16 @@ def _functions(found: Any) -> Iterator[tuple[str, Any]]:
         function = getattr(found, name, None)
         if not isinstance(function, FunctionType | MethodType):
             continue
-        if not isinstance(found, ModuleType) or function.__module__ == found.__name__ or name in _HOOKS:
+        is_own = not isinstance(found, ModuleType) or function.__module__ == found.__name__
+        if is_own or name in _HOOKS or hasattr(function, "cello_impl"):
             yield name, function
 
 
 def _failed(entry: Entry, error: BaseException) -> Plugin:
     if isinstance(error, _Unfit):
         return _plugin(entry, State.FAILED, reason=str(error))
-    from traceback import format_exception, format_exception_only
+    from traceback import TracebackException
 
-    trace = "".join(format_exception(error)).rstrip()
-    return _plugin(entry, State.FAILED, reason=format_exception_only(error)[-1].strip(), trace=trace)
+    told = TracebackException.from_exception(error)
+    reason = " ".join(f"{type(error).__name__}: {told}".split())
+    return _plugin(entry, State.FAILED, reason=reason, trace="".join(told.format()).rstrip())

@@ -95,7 +95,9 @@ class Registrar:
         """
         if not isinstance(name, str) or not _WORD.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance] - what the plugin wrote
             raise ValueError(f"{name!r} is no name of a command: use lower case letters, digits and hyphens")
-        self._declare(Declaration(Kind.COMMAND, name, _target(target, name), words))
+        if not isinstance(words, str) or not words.strip():  # pyright: ignore[reportUnnecessaryIsInstance] - what the plugin wrote
+            raise ValueError(f"the command {name!r} says nothing of what it does: give a few words")
+        self._declare(Declaration(Kind.COMMAND, name, _target(target, name), " ".join(words.split())))
 
     def config(self, section: str, target: str) -> None:
         """Says that a section of the configuration is this plugin's.

@@ -39,7 +39,7 @@ def scan(paths: Iterable[str] | None = None) -> list[Entry]:
     for path in dict.fromkeys(sys.path if paths is None else paths):
         for distribution, version, text in _texts(path or os.curdir):
             found.setdefault(_normalized(distribution), list(entries_of(distribution, version, text)))
-    return sorted(entry for entries in found.values() for entry in entries)
+    return sorted({entry for entries in found.values() for entry in entries})
 
 
 def _texts(path: str) -> Iterator[tuple[str, str, str]]:
@@ -58,15 +58,27 @@ def _texts(path: str) -> Iterator[tuple[str, str, str]]:
         text = _read(os.path.join(path, name, "entry_points.txt"))
         if not _SECTION.search(text):
             text = ""
-        distribution, _, version = stem.partition("-")
-        yield distribution.replace("_", "-"), version, text
+        yield *_named(stem), text
 
 
 def _texts_of_archive(path: str) -> Iterator[tuple[str, str, str]]:
-    from importlib.metadata import distributions
+    from zipfile import BadZipFile, ZipFile
 
-    for one in distributions(path=[path]):
-        yield one.metadata["Name"], one.version, one.read_text("entry_points.txt") or ""
+    try:
+        with ZipFile(path) as archive:
+            for name in archive.namelist():
+                folder, _, file = name.partition("/")
+                stem, kind = os.path.splitext(folder)
+                if kind in (".dist-info", ".egg-info") and file == "entry_points.txt":
+                    yield *_named(stem), archive.read(name).decode(errors="replace")
+    except (OSError, BadZipFile):
+        return
+
+
+def _named(stem: str) -> tuple[str, str]:
+    """The name and the version that a folder of information is called after, as "cello_x-2.0-py3.12" is."""
+    distribution, version, *_ = *stem.split("-"), ""
+    return distribution.replace("_", "-"), version
 
 
 def _read(path: str) -> str:
@@ -86,7 +98,7 @@ def entries_of(distribution: str, version: str, text: str) -> Iterator[Entry]:
             group = line[1:-1].strip()
         elif group == _GROUP and "=" in line and not line.startswith(("#", ";")):
             name, _, target = line.partition("=")
-            yield Entry(name.strip(), target.partition("[")[0].strip(), distribution, version)
+            yield Entry(name.strip(), "".join(target.partition("[")[0].split()), distribution, version)
 
 
 def _normalized(distribution: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cello._commands._plugins._survey import survey
 from cello._commands._table import table
-from cello._middleware import Standing, in_order
+from cello._middleware import Standing, in_order, placed
 from cello._plugins.declaration import Kind
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def run(options: Namespace) -> None:
 
         app = load(options.target)[0]
         plugins = app._plugins
-        itself = [_itself(one, one) for one in app._middleware]
-        ordered = _standings(in_order(itself, app._words, plugins.names(Kind.MIDDLEWARE)))
+        itself = [_itself(one, one) for one in placed(app._middleware, plugins)]
+        ordered = _standings(in_order(itself, app._words, plugins))
     if ordered:
         print(table([_HEAD, *_rows(ordered, plugins.names(Kind.MIDDLEWARE))]))
     else:
