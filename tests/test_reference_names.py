@@ -105,7 +105,6 @@ NAMES = {
 #: The heads of columns that have no names of Python's in them.
 OTHERS = {
     *(
-        "`range_header`",
         "annotated",
         "case",
         "command",
@@ -130,6 +129,7 @@ OTHERS = {
         "option",
         "page",
         "platform",
+        "`range_header`",
         "refused",
         "registered",
         "returned",
@@ -138,8 +138,10 @@ OTHERS = {
         "signal",
         "state",
         "status",
-        "of ASGI",
     ),
+    *("value", "what", "what happens", "written"),
+    # What others call it.
+    *("FastAPI", "Django", "of ASGI"),
 }
 
 
