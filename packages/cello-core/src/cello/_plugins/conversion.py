@@ -315,6 +315,7 @@ def _table(element: Conversion) -> Conversion:
 
 
 def _mapping(value: Any, words: str) -> Any:
-    if not isinstance(value, Mapping):
+    given: object = value
+    if not isinstance(given, Mapping):
         raise Wrong(f"must be {words}", TYPE)
     return value
