@@ -10,6 +10,7 @@ from cello._document import is_object
 from cello._plugins.catalogue import CATALOGUE
 from cello._plugins.declaration import Kind
 from cello._plugins.missing import whence
+from cello._plugins.plugins import installed
 from cello._plugins.sections import of_variable, sections
 from cello._plugins.settings import check_section
 from cello._plugins.settings_file import overlooked, settings_file
@@ -38,8 +39,10 @@ def check_configuration(plugins: Plugins) -> None:
     A section that a disabled or failed plugin may have is warned of: whoever disables one need not change the file.
     Errors: OptionError for a section, a key or a value that cannot be; PluginError for a section that two plugins have.
     """
-    said = {section for name in os.environ if (section := of_variable(name)) is not None}
     file = settings_file()
+    if file is not None and not sections().issuperset(file.sections):
+        installed()  # the file is that of other applications, too
+    said = {section for name in os.environ if (section := of_variable(name)) is not None}
     if file is not None:
         for name, value in file.sections.items():
             if name in sections():
