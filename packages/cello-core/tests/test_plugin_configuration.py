@@ -227,17 +227,17 @@ def declaring(section: str) -> Any:
 
 
 def test_at_start_all_is_checked_that_anybody_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = App(plugins=[declaring("tea")])
+    App(plugins=[declaring("tea")])
     with module("tea_of_a_test", Tea=Tea):
         write("[teas]\n")
         with pytest.raises(OptionError, match=r"cello.toml:1: there is no config section 'teas': did you mean 'tea'"):
-            check_configuration(App(plugins=[declaring("tea")], autoload=False)._plugins)
+            check_configuration()
         Path("cello.toml").unlink()
         monkeypatch.setenv("CELLO_TEA_CUPS", "many")
         with pytest.raises(OptionError, match="CELLO_TEA_CUPS is 'many'"):
-            check_configuration(app._plugins)
+            check_configuration()
     with pytest.raises(PluginError, match="the config section tea: tea_of_a_test:Tea cannot be imported"):
-        check_configuration(app._plugins)
+        check_configuration()
 
 
 def test_a_plugin_cannot_have_a_section_that_spells_a_variable_of_the_frameworks_own() -> None:

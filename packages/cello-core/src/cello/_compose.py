@@ -48,7 +48,7 @@ def compose(app: App, threads: Threads, tell: Callable[[Request, Any], Response]
     middleware that cannot stand where it is to, and for a mounted application that says what only this one can;
     OptionError for a configuration that says something to nobody.
     """
-    check_configuration(app._plugins)
+    check_configuration()
     for mounted in app._applications()[1:]:
         _check_mounted(mounted, app)
     for one in app._applications():

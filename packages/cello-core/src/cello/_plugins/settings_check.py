@@ -33,8 +33,8 @@ _LIKENESS = 0.88
 _warned: set[str] = set()
 
 
-def check_configuration(plugins: Plugins) -> None:
-    """Checks all that the environment and the file say; `plugins` are those of the application.
+def check_configuration() -> None:
+    """Checks all that the environment and the file say.
 
     A section that a disabled or failed plugin may have is warned of: whoever disables one need not change the file.
     Errors: OptionError for a section, a key or a value that cannot be; PluginError for a section that two plugins have.
@@ -48,7 +48,7 @@ def check_configuration(plugins: Plugins) -> None:
             if name in sections():
                 said.add(name)
             else:
-                _tell_unknown(file, name, value, plugins)
+                _tell_unknown(file, name, value, installed())
     for section in sorted(said):
         check_section(section)
     for words in _warnings():
