@@ -9,17 +9,21 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import cello
+import pytest
 from cello import _cli, _config, _launch, _options
 from cello._commands import COMMANDS
 from cello._commands.plugins import COMMANDS as PLUGINS_COMMANDS
 from cello._explained import Explanation
+from cello._plugins import hookspecs
+from cello._plugins.variables import VARIABLES
 from cello._plugins.wheel import RULES
 from cello._project import make, make_plugin
 from cello._route_options import RouteOptions
+from cello.plugin import Registrar
 from pages import code_spans, table, text_of, without_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 # --- options
@@ -277,3 +281,40 @@ def test_what_else_is_bounded_is_bounded_so() -> None:
         value = re.search(rf"^(?:const )?{name}(?:: \w+)? = ([^;\n]*?)(?:\.0)?;?$", text_of(path), re.MULTILINE)
         assert value, what
         assert limit.removesuffix(limit.lstrip("0123456789,")) == in_words(value[1]).partition(" ")[0], what
+
+
+# --- plugins
+
+
+@pytest.mark.parametrize(
+    ("head", "owner", "names"),
+    [
+        (("hook", "when it is called"), hookspecs, hookspecs.__all__),
+        (
+            ("member of a registrar", "what it declares"),
+            Registrar,
+            [name for name in vars(Registrar) if not name.startswith("_")],
+        ),
+    ],
+    ids=["hooks", "registrar"],
+)
+def test_each_hook_and_each_declaration_is_told_with_its_exact_arguments(
+    head: tuple[str, str], owner: object, names: list[str]
+) -> None:
+    told = [code_spans(row[0])[0] for row in table("docs/reference/plugin.md", *head)]
+    assert len(told) >= 3
+    assert sorted(told) == sorted(f"{name}({arguments_of(getattr(owner, name))})" for name in names)
+
+
+def arguments_of(function: Callable[..., Any]) -> str:
+    """The parameters of a function as one writes them, without their annotations."""
+    parameters = [one for name, one in inspect.signature(function).parameters.items() if name != "self"]
+    bare = [one.replace(annotation=inspect.Parameter.empty) for one in parameters]
+    return str(inspect.Signature(bare))[1:-1]
+
+
+def test_the_variables_of_plugins_are_told() -> None:
+    told = " ".join(code_spans(without_blocks("docs/reference/plugin.md")))
+    variables = [name for name in VARIABLES if name.startswith("CELLO_PLUGINS")]
+    assert len(variables) >= 4
+    assert not [name for name in variables if name not in told]

@@ -26,6 +26,7 @@ import cello.validation
 import cello.workers
 import pytest
 from cello import _kernel
+from cello._plugins import hookspecs
 from pages import GUIDES, REFERENCE, code_spans, table, tables, without_blocks
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ OWNERS: dict[str, list[Any]] = {
     "loop": [cello.loop, cello.loop.EventLoop],
     "middleware": [cello.middleware, cello.middleware.Phase],
     "parameters": [cello.params, cello.params.Query()],
+    "plugin": [cello.plugin, cello.plugin.Registrar, cello.plugin.RouteOption, hookspecs],
     "request": [cello.Request, _kernel.Query, _kernel.Headers],
     "response": [cello.Response, _kernel.ResponseHeaders],
     "validation": [cello.validation, cello.validation.DTOConfig()],
@@ -89,16 +91,19 @@ NAMES = {
     "decorator",
     "exception",
     "made by",
+    "hook",
     "limit",
     "member",
     "member of `BackgroundCounts`",
     "member of `BackgroundTasks`",
     "member of `Decision`",
     "member of `ExpiringMap`",
+    "member of `RouteOption`",
     "member of `Shared`",
     "member of `WorkerCounts`",
     "member of a blueprint",
     "member of a part",
+    "member of a registrar",
     "method",
     "name",
 }
@@ -184,6 +189,7 @@ def test_the_index_has_every_public_name_with_the_page_that_describes_it() -> No
             "loop",
             "middleware",
             "params",
+            "plugin",
             "routing",
             "shared",
             "testing",

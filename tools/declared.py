@@ -47,7 +47,7 @@ def declared(project: Project) -> tuple[Declaration, ...]:
     Errors: RuntimeError for a plugin that fails.
     """
     sys.path.insert(0, str(project.folder / "src"))
-    from cello._plugins.plugin import opened
+    from cello._plugins.opening import opened
     from cello._plugins.scan import Entry
 
     found: list[Declaration] = []

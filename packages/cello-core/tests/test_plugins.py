@@ -160,8 +160,8 @@ def test_an_option_of_a_blueprint_is_that_of_the_application_it_is_in() -> None:
         first = App(plugins=[options(("title", Phase.PERMIT))])
         second = App(plugins=[options(("title", Phase.PERMIT), target="option_of_a_test:other")])
         pages.get("/", title="inner")(lambda: "x")
-        outer: Any = Blueprint("/outer", **{"title": "outer"})
-        outer.register(pages)
+        make: Any = Blueprint
+        outer = make("/outer", title="outer").register(pages)
         for app, title in ((first, "inner"), (second, "outer+inner")):
             app.register_blueprint(outer)
             start(app)
@@ -188,7 +188,7 @@ def test_an_option_whose_plugin_the_application_does_not_have_is_an_error_of_the
     [
         (7, PluginError, "the route option 'word' of the plugin .* is 7, which is no RouteOption"),
         (RouteOption(lambda *_: None, layers=lambda _: [7]), StartError, "its middleware cannot be had of the plugin"),  # type: ignore[list-item]  # pyright: ignore
-        (RouteOption(lambda *_: None, layers=lambda value: 1 / value), StartError, "word=0 of GET /: .*: division by"),  # type: ignore[arg-type,return-value]  # pyright: ignore
+        (RouteOption(lambda *_: None, layers=lambda value: 1 / value), StartError, "word=0 of GET /: .*: division by"),  # pyright: ignore
     ],
 )
 def test_an_option_that_fails_says_whose_it_is(word: object, error: type[Exception], words: str) -> None:
@@ -314,19 +314,31 @@ def test_a_request_has_the_attributes_of_its_own_application() -> None:
     def greet(request: Any) -> Any:
         return request.greeting
 
-    with module("greeting_of_a_test", one=lambda request: f"one {request.path}", two=lambda _: "two"):
+    def one_of(request: Request) -> str:
+        return f"one {request.path}"
+
+    def two_of(_: Request) -> str:
+        return "two"
+
+    def has(request: Request) -> str:
+        return str(hasattr(request, "greeting"))
+
+    with module("greeting_of_a_test", one=one_of, two=two_of):
         inner, bare = App(plugins=[attributed("greeting_of_a_test:two")]), App(autoload=False)
         app = App(plugins=[attributed("greeting_of_a_test:one")]).mount("/in", inner).mount("/bare", bare)
         for one in (app, inner):
             one.get("/greet")(greet)
-        bare.get("/greet")(lambda request: str(hasattr(request, "greeting")))
+        bare.get("/greet")(has)
         with TestClient(app) as client:
             texts = [client.get(path).text for path in ("/greet", "/in/greet", "/bare/greet")]
     assert texts == ["one /greet", "two", "False"]
 
 
 def test_an_attribute_of_a_request_by_hand_is_that_of_the_application_it_is_given() -> None:
-    with module("greeting_of_a_test", one=lambda _: "one"):
+    def one_of(_: Request) -> str:
+        return "one"
+
+    with module("greeting_of_a_test", one=one_of):
         app = App(plugins=[attributed("greeting_of_a_test:one")])
         made: Any = Request("GET", "/", app=app)
         assert made.greeting == "one"
@@ -341,20 +353,24 @@ def test_an_attribute_of_a_request_by_hand_is_that_of_the_application_it_is_give
 # --- start and stop
 
 HOOKS = """
+    import os
     from types import SimpleNamespace
     from cello import App
     from cello.plugin import hookimpl
 
+    def say(*words):
+        os.write(1, f"{' '.join(words)}\\n".encode())  # in one piece, beside those of other workers
+
     def plugin(name, fails_at=""):
         @hookimpl
         async def cello_startup(app):
-            print(name, "starts", flush=True)
+            say(name, "starts")
             if fails_at == "start":
                 raise ValueError("no start")
 
         @hookimpl
         def cello_shutdown(app):
-            print(name, "stops", flush=True)
+            say(name, "stops")
             if fails_at == "stop":
                 raise ValueError("no stop")
 
@@ -365,9 +381,9 @@ HOOKS = """
 
     @app.lifespan
     def own():
-        print("own starts", flush=True)
+        say("own starts")
         yield
-        print("own stops", flush=True)
+        say("own stops")
 
     @app.get("/")
     def home():
@@ -384,6 +400,9 @@ def test_hooks_enclose_the_life_of_the_application_in_each_worker(serve: Serve, 
     assert server.get("/").body == b"home"
     stopped = server.stop()
     assert stopped.exit_code == 0
+    if workers == "1":
+        assert stopped.stdout.startswith(IN_ORDER)
+        assert stopped.stdout.endswith(IN_REVERSE)
     for line in (IN_ORDER + IN_REVERSE).splitlines():
         assert stopped.stdout.count(f"{line}\n") == int(workers)
 
@@ -399,7 +418,7 @@ def test_a_start_that_fails_stops_what_was_started(tmp_path: Path, how: str) -> 
     async def lifespan():
         messages = iter([{"type": "lifespan.startup"}])
         async def receive(): return next(messages)
-        async def send(message): print(message["type"])
+        async def send(message): say(message["type"])
         await app.asgi({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
     """
     )

@@ -13,7 +13,7 @@ from cello import App, Request
 from cello._contract.running import live
 from cello._plugins import installed
 from cello._plugins.declaration import Kind
-from cello._plugins.plugin import opened
+from cello._plugins.opening import opened
 from cello._plugins.scan import scan
 from cello._route_options import OPTIONS
 

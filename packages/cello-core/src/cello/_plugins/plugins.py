@@ -240,7 +240,7 @@ def _unknown(said: Choice, entries: Sequence[Entry]) -> str:
 
 
 def _opened(entry: Entry, why_not: str | None, entries: Sequence[Entry]) -> Plugin:
-    from cello._plugins.plugin import State, left_out, opened
+    from cello._plugins.plugin import State, left_out
 
     if why_not is not None:
         return left_out(entry, State.DISABLED, why_not)
@@ -248,6 +248,8 @@ def _opened(entry: Entry, why_not: str | None, entries: Sequence[Entry]) -> Plug
     if others:
         reason = f"{' and '.join(others)} has a plugin of this name, too: uninstall one of them, or disable both"
         return left_out(entry, State.FAILED, reason)
+    from cello._plugins.opening import opened
+
     with _LOADING:
         if entry not in _OPENED:
             _OPENED[entry] = opened(entry)
@@ -272,15 +274,15 @@ def _of_object(one: object, entries: Sequence[Entry], others: Sequence[Plugin]) 
     """A plugin that is an object; that which is the module of an installed one takes its place."""
     from types import ModuleType
 
-    from cello._plugins.plugin import of_object
+    from cello._plugins.opening import of_object
 
     if not hasattr(one, "CELLO_API") or isinstance(one, type):
         raise TypeError(f"plugins= has {one!r}, which is no plugin: give a module or an object with CELLO_API = 1")
-    is_module = isinstance(one, ModuleType)
-    target = one.__name__ if is_module else type(one).__module__
-    if is_module and (found := [entry for entry in entries if entry.target == target]):
-        return _opened(found[0], None, entries)
-    own = target.partition(".")[0] if is_module else type(one).__name__.lower()
+    own, target = type(one).__name__.lower(), type(one).__module__
+    if isinstance(one, ModuleType):
+        own, target = one.__name__.partition(".")[0], one.__name__
+        if found := [entry for entry in entries if entry.target == target]:
+            return _opened(found[0], None, entries)
     taken = {other.name for other in others}
     name = next(name for name in (own, *(f"{own}-{n}" for n in range(2, len(taken) + 3))) if name not in taken)
     return of_object(Entry(name, target, "the application itself", ""), one)
