@@ -45,7 +45,8 @@ print(json.dumps([ours, sorted(plugins)]))
 
 #: Every name that a family exports, and how its absence is told.
 MISSING = """
-import importlib, json
+import json
+from traceback import format_exception_only
 from cello._plugins.catalogue import CATALOGUE
 
 told = {}
@@ -53,7 +54,7 @@ for name, family in {**CATALOGUE.get("export", {}), "Blueprnt": None}.items():
     try:
         exec(f"from cello import {name}")
     except ImportError as error:
-        told[name] = [family, str(error)]
+        told[name] = [family, "".join(format_exception_only(error))]
     else:
         told[name] = [family, None]
 print(json.dumps(told))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import cello
 import pytest
 from cello import App
-from cello._plugins import Plugins, sections
+from cello._plugins import sections
 from cello._plugins.conversion import conversion
 from cello._plugins.settings import settings
 from cello._plugins.settings_check import check_configuration

@@ -80,7 +80,21 @@ def refuse(value: Any, said: str) -> None:
         raise TypeError(f"{said} is no word")
 
 
-WORD = RouteOption(refuse, layers=lambda value: [passing(value)])
+def told(value: str) -> list[Any]:
+    """The middleware that a word stands for."""
+    return [passing(value)]
+
+
+def joined(outer: str, inner: str) -> str:
+    """Both words."""
+    return f"{outer}+{inner}"
+
+
+def accept(*_: object) -> None:
+    """Refuses nothing."""
+
+
+WORD = RouteOption(refuse, layers=told)
 
 
 # --- App methods
@@ -156,7 +170,7 @@ def test_an_option_of_a_blueprint_is_that_of_the_application_it_is_in() -> None:
     pages: Any = Blueprint("/pages")
     with pytest.raises(TypeError, match="an option 'title'"):
         pages.get("/", title="x")
-    with module("option_of_a_test", word=WORD, other=RouteOption(lambda *_: None, lambda *both: "+".join(both))):
+    with module("option_of_a_test", word=WORD, other=RouteOption(accept, joined)):
         first = App(plugins=[options(("title", Phase.PERMIT))])
         second = App(plugins=[options(("title", Phase.PERMIT), target="option_of_a_test:other")])
         pages.get("/", title="inner")(lambda: "x")

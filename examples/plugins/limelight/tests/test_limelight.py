@@ -63,7 +63,8 @@ def test_what_is_asked_for_is_told_at_the_end(app: Any, caplog: pytest.LogCaptur
     app.enable_limelight(FLAGS)
     with caplog.at_level("INFO", "limelight"), TestClient(app) as client:
         client.get("/checkout")
-    assert caplog.messages == ["features asked for: new-checkout 1 times, dark 0 times"]
+    messages = [record.message for record in caplog.records if record.name == "limelight"]
+    assert messages == ["features asked for: new-checkout 1 times, dark 0 times"]
 
 
 def test_a_feature_that_there_is_not_is_an_error(app: Any) -> None:
