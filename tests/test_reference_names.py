@@ -19,6 +19,7 @@ import cello.loop
 import cello.middleware
 import cello.params
 import cello.plugin
+import cello.providers
 import cello.routing
 import cello.shared
 import cello.testing
@@ -54,6 +55,11 @@ OWNERS: dict[str, list[Any]] = {
     "middleware": [cello.middleware, cello.middleware.Phase],
     "parameters": [cello.params, cello.params.Query()],
     "plugin": [cello.plugin, cello.plugin.Registrar, cello.plugin.RouteOption, hookspecs],
+    "providers": [
+        cello.providers,
+        *(getattr(cello.providers, name) for name in cello.providers.__all__),
+        SimpleNamespace(provide=cello.App.provide, provided=cello.App.provided, needs=cello.App.needs),
+    ],
     "request": [cello.Request, _kernel.Query, _kernel.Headers],
     "response": [cello.Response, _kernel.ResponseHeaders],
     "validation": [cello.validation, cello.validation.DTOConfig()],
@@ -190,6 +196,7 @@ def test_the_index_has_every_public_name_with_the_page_that_describes_it() -> No
             "middleware",
             "params",
             "plugin",
+            "providers",
             "routing",
             "shared",
             "testing",

@@ -14,6 +14,7 @@ from cello._layers import Target, chain
 from cello._mistake import at
 from cello._plan import Plan
 from cello._plugins.settings_check import check_configuration
+from cello._seams import check_seams
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def compose(app: App, threads: Threads, tell: Callable[[Request, Any], Response]
     OptionError for a configuration that says something to nobody.
     """
     check_configuration()
+    check_seams(app)
     for mounted in app._applications()[1:]:
         _check_mounted(mounted, app)
     for one in app._applications():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MethodType, SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cello._kernel import TrustedProxies
 from cello._path import checked_prefix
@@ -11,6 +11,7 @@ from cello._plugins import given, installed
 from cello._plugins.declaration import Kind
 from cello._route_options import check
 from cello._scope import Scope
+from cello._seams import Seams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,6 +76,7 @@ class App(Scope, AppMethods):
         #: What is given in place of a dependency, for tests: by function, or by the name of a singleton. Read at start.
         self.dependency_overrides: dict[Callable[..., Any] | str, Any] = {}
         self._singletons: dict[str, Any] = {}
+        self._seams = Seams()
         #: Made at start.
         self._providers: Providers | None = None
         self._trusted_proxies: TrustedProxies | None = None
@@ -248,6 +250,44 @@ class App(Scope, AppMethods):
             self._singletons[name] = value
         else:
             self._providers.register(name, value)
+        return self
+
+    def provide(self, protocol: type, value: object, *, name: str | None = None) -> Self:
+        """Gives the application's features something of a form that they share, such as a `cello.providers.Cache`.
+
+        Those that are mounted in it have it, too, where they have none of their own.
+        Shape: `protocol` is a protocol, or any class; of several of one form all but one have a `name`.
+        Errors: TypeError for what is not of that form, naming what it lacks; ValueError for a second one of that name.
+        """
+        self._seams.provide(protocol, value, name)
+        return self
+
+    def provided[Form](self, protocol: Callable[..., Form], *, name: str | None = None) -> Form:
+        """What the application, or one that it is mounted in, provides of a form: the one of that name, or else that
+        without a name.
+
+        What is provided around it is known once the application is about to start.
+        Errors: StartError where there is none; the words say what can provide it.
+        """
+        # Type checkers take no protocol for a type[Form], and any for what makes a Form.
+        form = cast("type[Form]", protocol)
+        found = self._seams.find(form, name)
+        if found is None:
+            from cello._seams import missing
+            from cello.errors import StartError
+
+            raise StartError(missing(form, "what asks for it", self._seams, self._plugins))
+        value: Form = found.value
+        return value
+
+    def needs(self, protocol: type, feature: str, *, name: str | None = None) -> Self:
+        """Says that a feature cannot do without what is provided of a form.
+
+        It is checked at start, when all is enabled, in whichever order: an application that lacks it does not start.
+        Shape: `feature` is what needs it, for the message: "the response cache".
+        Errors: TypeError for what is no class.
+        """
+        self._seams.need(protocol, feature, name)
         return self
 
     def enable_body_limit(self, max_size: int = 10 << 20) -> Self:
