@@ -263,10 +263,9 @@ class App(Scope, AppMethods):
         return self
 
     def provided[Form](self, protocol: Callable[..., Form], *, name: str | None = None) -> Form:
-        """What the application, or one that it is mounted in, provides of a form: the one of that name, or else that
-        without a name.
+        """What is provided of a form: that of the name, or else the one without a name.
 
-        What is provided around it is known once the application is about to start.
+        What an application provides that this one is mounted in is known once they are about to start.
         Errors: StartError where there is none; the words say what can provide it.
         """
         # Type checkers take no protocol for a type[Form], and any for what makes a Form.
