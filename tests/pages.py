@@ -5,13 +5,26 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["GUIDES", "REFERENCE", "ROOT", "blocks", "code_spans", "table", "tables", "text_of", "without_blocks"]
+__all__ = [
+    "GUIDES",
+    "PLUGINS",
+    "REFERENCE",
+    "ROOT",
+    "blocks",
+    "code_spans",
+    "table",
+    "tables",
+    "text_of",
+    "without_blocks",
+]
 
 ROOT = Path(__file__).parent.parent
 #: The pages of the reference.
 REFERENCE = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/reference/*.md"))
 #: The guides.
 GUIDES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/guides/*.md"))
+#: The pages about plugins.
+PLUGINS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/plugins/*.md"))
 
 
 def text_of(name: str) -> str:

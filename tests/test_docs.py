@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cello
 import cello.errors
 import pytest
-from pages import GUIDES, REFERENCE, ROOT, blocks, code_spans, table, text_of, without_blocks
+from pages import GUIDES, PLUGINS, REFERENCE, ROOT, blocks, code_spans, table, text_of, without_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from serving import Serve
 
 PACKAGES = sorted(ROOT.glob("packages/*"))
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/guide.md", *GUIDES, *REFERENCE]
+PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/guide.md", *GUIDES, *PLUGINS, *REFERENCE]
 FILE_SUFFIXES = (".json", ".lock", ".md", ".py", ".pyi", ".rs", ".sh", ".toml", ".txt", ".yml")
 
 #: What the examples of the guide and the reference take for granted.
