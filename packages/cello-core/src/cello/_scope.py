@@ -36,8 +36,6 @@ class Scope:
 
     def __init__(self) -> None:
         watch()
-        #: None of a blueprint: those of the application that it is in.
-        self._plugins: Plugins | None = None
         self._routes: list[Route] = []
         #: Blueprints and applications, each with its prefix.
         self._children: list[tuple[str, Scope]] = []
@@ -90,7 +88,7 @@ class Scope:
             raise TypeError(f'{name_of(path)} is no path: a route is written with its path, as @app.get("/{name}")')
         self._check_path(path)
         names = method_names(methods)
-        check(options, f"the route {path}", self._plugins)
+        check(options, f"the route {path}", self._own_plugins())
 
         def register[Function: Callable[..., Any]](handler: Function) -> Function:
             if not callable(handler):
@@ -194,6 +192,10 @@ class Scope:
         """What it is called in a message."""
         raise NotImplementedError
 
+    def _own_plugins(self) -> Plugins | None:
+        """The plugins of an application; None of a blueprint, which has those of the application that it is in."""
+        return None
+
     def _defaults(self) -> Mapping[str, Any]:
         """The options that routes have that do not say otherwise."""
         return {}
@@ -220,7 +222,7 @@ class Scope:
         plugins: Plugins | None = None,
     ) -> Iterator[Placed]:
         """All routes with their whole paths, all their options, and what is around them."""
-        plugins = self._plugins or plugins
+        plugins = self._own_plugins() or plugins
         options = merge(options, self._defaults(), plugins)
         scopes = (*outer, self)
         for method, path, handler, own in self._routes:

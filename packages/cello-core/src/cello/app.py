@@ -458,6 +458,9 @@ class App(Scope, AppMethods):
     def _words(self) -> str:
         return "the application"
 
+    def _own_plugins(self) -> Plugins:
+        return self._plugins
+
     def _defaults(self) -> Mapping[str, Any]:
         handler_timeout_s = self._timeouts.handler_timeout if self._timeouts else None
         said = {"body_limit": self._body_limit, "timeout": handler_timeout_s}

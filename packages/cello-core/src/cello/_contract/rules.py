@@ -41,7 +41,7 @@ class ContractError(AssertionError):
 
     def __init__(self, rule: str, broken: Iterable[str]) -> None:
         self.rule = rule
-        self.broken = tuple(broken)
+        self.broken: tuple[str, ...] = tuple(broken)
         super().__init__(f"the rule {rule!r} is broken:" + "".join(f"\n  {words}" for words in self.broken))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cello._around import apps_of, innermost_app, layers_of
 from cello._handler import is_async
@@ -104,10 +104,10 @@ def _of_route(rehearsal: Rehearsal, number: int, names: Mapping[Scope, str]) -> 
 def _who_says(name: str, middleware: object, sayings: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     """Whose value of an option a middleware stands for: of lists, which are joined, the one that has it."""
     saying = [(who, options[name]) for who, options in sayings if options.get(name) is not None]
-    lists = (
-        who for who, value in saying if isinstance(value, list | tuple) and any(one is middleware for one in value)
-    )
-    return next(lists, saying[0][0])
+    for who, value in saying:
+        if isinstance(value, list | tuple) and any(one is middleware for one in cast("Sequence[object]", value)):
+            return who
+    return saying[0][0]
 
 
 def _by(whose: str) -> str:
