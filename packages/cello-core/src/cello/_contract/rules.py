@@ -40,7 +40,7 @@ class ContractError(AssertionError):
     """A plugin breaks a rule of the contract, whose name `rule` is; `broken` says what is wrong, where, what to do."""
 
     def __init__(self, rule: str, broken: Iterable[str]) -> None:
-        self.rule = rule
+        self.rule: str = rule
         self.broken: tuple[str, ...] = tuple(broken)
         super().__init__(f"the rule {rule!r} is broken:" + "".join(f"\n  {words}" for words in self.broken))
 
