@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from plugging import install, module, plugin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cello import Response
@@ -95,6 +95,15 @@ def accept(*_: object) -> None:
 
 
 WORD = RouteOption(refuse, layers=told)
+
+
+@pytest.fixture(autouse=True)
+def no_attributes_left() -> Iterator[None]:
+    """Has the class of requests forget the attributes that plugins of a test brought."""
+    before = {*vars(Request)}
+    yield
+    for name in {*vars(Request)} - before:
+        delattr(Request, name)
 
 
 # --- App methods
