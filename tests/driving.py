@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +26,7 @@ from cello import _serve
 from hosting import host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from cello import App
     from cello._options import Options
@@ -59,7 +60,7 @@ def by_test_client(app: App, options: Options, _control: Control | None = None) 
     """Serves by a `TestClient`."""
     from cello.testing import TestClient
 
-    with listen(options) as listener:
+    with listen(options) as listener, woken_by_signals() as woken:
         stop_at_signals(partial(listener.shutdown, socket.SHUT_RDWR))
         with client_of(TestClient, app, options) as client:
             threading.Thread(target=end_with, args=(client, listener), daemon=True).start()
@@ -67,11 +68,30 @@ def by_test_client(app: App, options: Options, _control: Control | None = None) 
             bridges: list[ThreadBridge] = []
             with suppress(OSError):  # of the shut-down
                 while True:
-                    bridges.append(ThreadBridge(listener.accept()[0], client.connect()))
+                    if woken in select.select([listener, woken], [], [])[0]:
+                        woken.recv(64)
+                    else:
+                        bridges.append(ThreadBridge(listener.accept()[0], client.connect()))
         listener.close()
         deadline_s = time.monotonic() + LEAVING_TIMEOUT_S
         for bridge in bridges:
             bridge.wait(max(0.0, deadline_s - time.monotonic()))
+
+
+@contextmanager
+def woken_by_signals() -> Generator[socket.socket]:
+    """A socket that can be read after a signal.
+
+    One that comes right before a call into the system does not end that: its handler would run after the next client.
+    """
+    woken, waker = socket.socketpair()
+    with woken, waker:
+        waker.setblocking(False)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        try:
+            yield woken
+        finally:
+            signal.set_wakeup_fd(-1)
 
 
 def end_with(client: TestClient, listener: socket.socket) -> None:
