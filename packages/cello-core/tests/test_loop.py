@@ -1095,8 +1095,8 @@ def test_the_current_task_is_right_after_an_eager_task_raised() -> None:
         assert running.run(seen_from_a_callback()) is None
 
 
-# asyncio of 3.12 silences its own warning with `catch_warnings`, which is the process's and no thread's: two threads that
-# start a process at once give each other's filters back.
+# asyncio of 3.12 silences its own warning by `catch_warnings`, which is the process's: two threads that start programs
+# at once give each other's filters back.
 @pytest.mark.filterwarnings("ignore:'get_child_watcher' is deprecated:DeprecationWarning")
 def test_a_loop_runs_in_another_thread_than_the_main_one() -> None:
     async def hello() -> bytes:
