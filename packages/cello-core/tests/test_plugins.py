@@ -6,7 +6,7 @@ import copy
 import os
 import subprocess
 import sys
-from itertools import permutations
+from itertools import pairwise, permutations
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
@@ -262,18 +262,56 @@ def test_a_name_that_nobody_declares_is_an_error_unless_it_is_optional() -> None
     start(app)
 
 
-def test_the_name_of_one_whose_plugin_is_not_loaded_is_ignored(tmp_path: Path) -> None:
-    install(tmp_path, "broken", "1 / 0")
-    code = f"""
+PLACED = """
 import sys
-sys.path.insert(0, {str(tmp_path)!r})
+sys.path.insert(0, {folder!r})
 from cello import App
 from cello._compose import compose
 from cello._threads import Threads
-app = App().add_middleware(lambda request, call_next: None, after="of_the_broken_one")
+app = App({arguments}).add_middleware(lambda request, call_next: None, after={name!r})
+compose(app, Threads(1))
 compose(app, Threads(1))
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+NAMED = """
+from cello.plugin import Phase, hookimpl
+CELLO_API = 1
+@hookimpl
+def cello_register(plugin):
+    plugin.middleware("fence", "cello_fencing:Fence", phase=Phase.EDGE)
+"""
+NOBODY = "the middleware '<lambda>' of the application asks to stand after 'fence', which is not there"
+UNSURE = 'write "?fence" if it need not be there; it may be of a plugin that is not loaded: fencing'
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "disabled", "arguments", "words"),
+    [
+        (NAMED, "fence", "", "", ""),
+        (NAMED, "fence", "", "autoload=False", ""),
+        (NAMED, "fence", "fencing", "", f"{UNSURE} (disabled)\n"),
+        ("1 / 0", "fence", "", "", f"{UNSURE} (failed)\n"),
+        (NAMED, "request_id", "observability", "", ""),
+        (NAMED, "request_id", "", "autoload=False", ""),
+        (None, "fence", "observability", "", 'write "?fence" if it need not be there\n'),
+        (None, "fence", "", "autoload=False", 'write "?fence" if it need not be there\n'),
+    ],
+)
+def test_a_name_is_ignored_where_an_installed_plugin_has_it_and_told_where_one_may_have_it(
+    tmp_path: Path, source: str | None, name: str, disabled: str, arguments: str, words: str
+) -> None:
+    if source is not None:
+        install(tmp_path, "fencing", source)
+    done = subprocess.run(
+        [sys.executable, "-c", PLACED.format(folder=str(tmp_path), arguments=arguments, name=name)],
+        env={**os.environ, "CELLO_PLUGINS_DISABLE": disabled},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert words in done.stderr
+    assert bool(done.stderr) == bool(words)
+    assert done.stderr.count(NOBODY) == bool(words)  # once, however often it is asked
+    assert done.returncode == (source is None)
 
 
 def test_the_name_of_a_family_that_is_not_installed_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +328,13 @@ def test_a_contradiction_is_an_error_of_the_start_that_says_why() -> None:
     app = App(plugins=[places(*around)])
     for name in "abc":
         app.add_middleware(passing(name), name=name)
-    with pytest.raises(StartError, match="'c' stands before 'a', 'b' stands before 'c', 'a' stands before 'b'"):
+    whose = r"of the plugin simplenamespace \(the application itself\)"
+    wishes = [f"'{one}' {whose} asks to stand before '{other}'" for one, other in pairwise("abca")]
+    with pytest.raises(StartError, match=f"cannot be put in order: {', '.join(wishes)}$"):
+        start(app)
+    app = App().add_middleware(passing("x"), name="x", after="y", phase=Phase.EDGE)
+    app.add_middleware(passing("y"), name="y", after="?x", phase=Phase.EDGE)
+    with pytest.raises(StartError, match="order: 'y' asks to stand after 'x', 'x' asks to stand after 'y'$"):
         start(app)
     app = App(plugins=[places(("a", Phase.PERMIT, ("b",), ()), ("b", Phase.EDGE, (), ()))])
     app.add_middleware(passing("a"), name="a").add_middleware(passing("b"), name="b")

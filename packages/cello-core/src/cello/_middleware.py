@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Standing", "checked", "in_order", "placed", "standing"]
 
+_warned: set[str] = set()
+
 
 class Standing(NamedTuple):
     """A middleware and where it is to stand."""
@@ -133,24 +135,36 @@ def _look_up(one: Standing, words: str, name: str, known: set[str], plugins: Plu
         )
     if name.startswith("?"):
         return
+    unsure = ""
     whence = None
     if plugins is not None:
         from cello._plugins.declaration import Kind
+        from cello._plugins.missing import is_brought, may_bring
         from cello._plugins.missing import whence as whence_of
 
-        # Of a plugin that is installed and not loaded nobody knows what it declares: the name may be its own.
-        if name in plugins.names(Kind.MIDDLEWARE) or plugins.left_out:
+        if is_brought(Kind.MIDDLEWARE, name, plugins):
             return
+        unsure = ", ".join(f"{plugin.name} ({plugin.state})" for plugin in may_bring(Kind.MIDDLEWARE, name, plugins))
         known = known | {*plugins.names(Kind.MIDDLEWARE)}
         whence = whence_of(Kind.MIDDLEWARE, name, plugins)
     from difflib import get_close_matches
 
     close = get_close_matches(name, known - {one.name}, 1)
     hint = f"did you mean {close[0]!r}?" if close else f'write "?{name}" if it need not be there'
-    hint = whence or hint
-    raise StartError(
-        f"the middleware {one.name!r} of {scope} asks to stand {words} {name!r}, which is not there: {hint}"
+    told = (
+        f"the middleware {one.name!r} of {scope} asks to stand {words} {name!r}, which is not there: {whence or hint}"
     )
+    if not unsure:
+        raise StartError(told)
+    _warn(f"{told}; it may be of a plugin that is not loaded: {unsure}")
+
+
+def _warn(words: str) -> None:
+    if words not in _warned:
+        from logging import getLogger
+
+        _warned.add(words)
+        getLogger("cello").warning("%s", words)
 
 
 def _check_phases(one: Standing, words: str, outer: Standing, inner: Standing, scope: str) -> None:
@@ -173,13 +187,14 @@ def _sorted(phased: dict[str, Standing], inner: dict[str, set[str]], scope: str)
         first = phased[left[0]].phase
         free = next((name for name in left if phased[name].phase == first and not waits_for[name] - set(order)), None)
         if free is None:
-            raise StartError(f"the middleware of {scope} cannot be put in order: {_circle(left, waits_for)}")
+            raise StartError(f"the middleware of {scope} cannot be put in order: {_circle(left, waits_for, phased)}")
         order.append(free)
         left.remove(free)
     return order
 
 
-def _circle(left: Sequence[str], waits_for: dict[str, set[str]]) -> str:
+def _circle(left: Sequence[str], waits_for: dict[str, set[str]], phased: dict[str, Standing]) -> str:
+    """Who asks for what, from one of those that stand in each other's way around to it again."""
     from itertools import pairwise
 
     path = [left[0]]
@@ -187,6 +202,17 @@ def _circle(left: Sequence[str], waits_for: dict[str, set[str]]) -> str:
     while True:
         outer = min(name for name in waits_for[path[-1]] if name in stuck)
         if outer in path:
-            circle = [*path[path.index(outer) :], outer]
-            return ", ".join(f"{outer!r} stands before {name!r}" for name, outer in pairwise(circle))
+            circle = [outer, *reversed(path[path.index(outer) :])]
+            return ", ".join(_wish(phased[outer], phased[inner]) for outer, inner in pairwise(circle))
         path.append(outer)
+
+
+def _wish(outer: Standing, inner: Standing) -> str:
+    """Which of two asks that the first stands before the second, and whose it is."""
+    one, words, other = (outer, "before", inner) if _names_it(outer.before, inner) else (inner, "after", outer)
+    whose = f" of the plugin {one.whose}" if one.whose else ""
+    return f"{one.name!r}{whose} asks to stand {words} {other.name!r}"
+
+
+def _names_it(names: Iterable[str], one: Standing) -> bool:
+    return any(name.removeprefix("?") == one.name for name in names)

@@ -7,7 +7,7 @@ from typing import Any
 
 from cello._plugins.core_names import taken
 from cello._plugins.declaration import Kind
-from cello._plugins.plugins import installed
+from cello._plugins.loading import installed
 from cello.errors import PluginError
 
 __all__ = ["export"]

@@ -1,4 +1,4 @@
-"""What is said of a name that a family brings which is not there: where it comes from, and what to do."""
+"""What is known of a name that is not there: where it comes from, and who may have it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from cello._plugins.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from cello._plugins.declaration import Kind
+    from cello._plugins.plugin import Plugin
     from cello._plugins.plugins import Plugins
 
-__all__ = ["whence"]
+__all__ = ["is_brought", "may_bring", "whence"]
 
 
 def whence(kind: Kind, name: str, plugins: Plugins) -> str | None:
@@ -28,3 +31,36 @@ def whence(kind: Kind, name: str, plugins: Plugins) -> str | None:
     if plugin.state == "disabled":
         return f"{words}, whose plugin is disabled: {plugin.reason}"
     return f"{words}, which is of another version: install the one that belongs to this cello-core"
+
+
+def is_brought(kind: Kind, name: str, plugins: Plugins) -> bool:
+    """Whether a plugin declares a name: one that is loaded in this process, or a family that is installed."""
+    if any(name in one.names(kind) for one in (plugins, *_of_process())):
+        return True
+    family = CATALOGUE.get(kind.value, {}).get(name)
+    return any(_family(plugin) == family for plugin in plugins.left_out) if family else False
+
+
+def may_bring(kind: Kind, name: str, plugins: Plugins) -> Sequence[Plugin]:
+    """The plugins that are installed and not loaded, and of which nobody knows whether they declare a name."""
+    if name in CATALOGUE.get(kind.value, {}):
+        return ()
+    loaded = {(one.name, one.distribution) for known in _of_process() for one in known.active}
+    return [one for one in plugins.left_out if not _family(one) and (one.name, one.distribution) not in loaded]
+
+
+def _of_process() -> Iterator[Plugins]:
+    """The plugins that are installed: an application may have left some out for itself alone."""
+    from cello._plugins.loading import installed
+    from cello.errors import CelloError
+
+    try:
+        yield installed()
+    except CelloError:  # whoever needs them is told
+        return
+
+
+def _family(plugin: Plugin) -> str | None:
+    """The family that a plugin is; None of a stranger."""
+    families = {family for names in CATALOGUE.values() for family in names.values()}
+    return plugin.name if plugin.name in families and plugin.distribution == f"cello-{plugin.name}" else None

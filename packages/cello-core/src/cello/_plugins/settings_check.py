@@ -7,10 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cello._document import is_object
-from cello._plugins.catalogue import CATALOGUE
 from cello._plugins.declaration import Kind
-from cello._plugins.missing import whence
-from cello._plugins.plugins import installed
+from cello._plugins.loading import installed
+from cello._plugins.missing import is_brought, may_bring, whence
 from cello._plugins.sections import of_variable, sections
 from cello._plugins.settings import check_section
 from cello._plugins.settings_file import overlooked, settings_file
@@ -65,13 +64,11 @@ def _tell_unknown(file: File, name: str, value: Any, plugins: Plugins) -> None:
             f"line, in run(), or by variables such as {example}"
         )
     words = f"{file.place(name)}: {whence(Kind.CONFIG, name, plugins) or _nobody(name)}"
-    idle = [one for one in plugins.all if one.state != "active"]
-    family = CATALOGUE.get(Kind.CONFIG.value, {}).get(name)
-    if family is None and idle:
-        others = ", ".join(f"{one.name} ({one.state})" for one in idle)
-        _warn(f"{words}; it may be of a plugin that is not loaded: {others}")
-    elif family is not None and any(one.name == family for one in idle):
+    if is_brought(Kind.CONFIG, name, plugins):
         _warn(words)
+    elif others := may_bring(Kind.CONFIG, name, plugins):
+        told = ", ".join(f"{one.name} ({one.state})" for one in others)
+        _warn(f"{words}; it may be of a plugin that is not loaded: {told}")
     else:
         raise OptionError(words)
 

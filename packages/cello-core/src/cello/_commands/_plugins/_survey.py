@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from cello._plugins.plugins import surveyed
+from cello._plugins.loading import surveyed
 
 if TYPE_CHECKING:
     from cello._plugins import Plugins

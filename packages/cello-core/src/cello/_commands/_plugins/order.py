@@ -58,18 +58,12 @@ def in_their_order(plugins: Plugins) -> list[Standing]:
     Errors: StartError where they cannot be brought into an order.
     """
     nothing: Any = None
-    names = plugins.names(Kind.MIDDLEWARE)
-    places = {name: whose[0][1] for name, whose in names.items()}
-    said = [Standing(nothing, name, one.phase, one.before, one.after) for name, one in places.items()]
-    # Of a plugin that is installed and not loaded nobody knows what it declares: a name may be its own.
-    is_sure = len(plugins.active) == len(plugins.all)
-    asked = said if is_sure else [one._replace(before=_any(one.before), after=_any(one.after)) for one in said]
-    return _standings(in_order([*map(_itself, said, asked)], "the installed plugins"))
-
-
-def _any(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, none of which need be there."""
-    return tuple(f"?{name}" for name in _plain(names))
+    places = {name: whose[0][1] for name, whose in plugins.names(Kind.MIDDLEWARE).items()}
+    said = [
+        Standing(nothing, name, one.phase, one.before, one.after, whose=plugins.whose(Kind.MIDDLEWARE, name))
+        for name, one in places.items()
+    ]
+    return _standings(in_order([_itself(one, one) for one in said], "the installed plugins", plugins))
 
 
 def _itself(said: Standing, ordered: Standing) -> Standing:
