@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import declared
@@ -16,6 +17,7 @@ import generated
 import pytest
 import sbom
 import versions
+from cello._plugins.catalogue import CATALOGUE
 from projects import ROOT, Project, projects, version
 
 if TYPE_CHECKING:
@@ -106,6 +108,37 @@ def test_a_family_whose_name_is_no_extra_is_refused() -> None:
         extras.extras([family("web"), family("kazoo")], "2.0.0")
 
 
+def test_a_module_appears_with_the_family_that_has_it(tmp_path: Path) -> None:
+    security, data = replace(family("security"), folder=tmp_path / "a"), replace(family("data"), folder=tmp_path / "b")
+    assert not declared.modules([security, data])
+    for path in (
+        "a/src/cello_security/guards.py",
+        "a/src/cello_security/tokens.py",
+        "b/src/cello_data/database/__init__.py",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    have = declared.modules([security, data])
+    assert have == {"database": data, "guards": security}
+    names = {path.name for path in declared.forwarders(tmp_path, have)}
+    assert names == {"database.py", "database.pyi", "guards.py", "guards.pyi"}
+    assert '    "module": {\n        "database": "data",\n        "guards": "security",\n' in declared.catalogue(
+        {}, have
+    )
+    (tmp_path / "b/src/cello_data/guards.py").touch()
+    with pytest.raises(ValueError, match="cello-security and cello-data have a module guards: rename one"):
+        declared.modules([security, data])
+
+
+def test_no_module_of_a_family_hides_one_of_the_core_and_none_is_left_of_a_family_that_has_it_no_longer() -> None:
+    folder = ROOT / "packages/cello-core/src/cello"
+    there = {path.stem: path.read_text() for path in folder.glob("*.py")}
+    forwarding = {name for name, text in there.items() if "\nforward(" in text}
+    assert forwarding == set(CATALOGUE.get("module", {}))
+    assert len(there) > len(forwarding) + 16
+    assert not set(declared.MODULES) & (set(there) - forwarding)
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_the_framework_has_one_table_of_extras(checkout: Path, count: int) -> None:
     path = checkout / "packages/cello-framework/pyproject.toml"
@@ -177,7 +210,7 @@ def test_the_bill_names_no_machine() -> None:
     assert not re.search(r"file:|://|/home|/root|\\\\|timestamp|serialNumber", text)
 
 
-@pytest.mark.parametrize("tool", ["versions", "extras", "sbom", "wheels"])
+@pytest.mark.parametrize("tool", ["versions", "extras", "sbom", "declared", "wheels"])
 def test_a_tool_says_what_it_does(tool: str) -> None:
     command = [sys.executable, str(ROOT / f"tools/{tool}.py"), "--help"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)

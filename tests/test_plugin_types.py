@@ -7,10 +7,12 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+import declared
 import pytest
 from cello._plugins.stubs import families
 from cello.plugin import Registrar
 from installing import CELLO, Environment, run, wheel
+from projects import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,6 +155,26 @@ def test_of_a_family_that_is_not_installed_pyright_says_that_it_knows_nothing(en
     assert environment.mypy(path) == {5}
     environment.install(wheel(environment.folder, "greeting", GREETING, ENTRY_POINTS))
     assert environment.pyright(path) == environment.mypy(path) == {4, 5}
+
+
+def test_a_module_of_a_family_is_known_to_both_checkers_under_the_name_of_the_framework(
+    environment: Environment,
+) -> None:
+    security = Project(environment.folder, {"project": {"name": "cello-security"}})
+    for path, text in declared.forwarders(environment.site / "cello", {"guards": security}).items():
+        path.write_text(text)
+    role = b'__all__ = ["Role"]\n\nclass Role:\n    def __init__(self, name: str) -> None: ...\n\nclass Hidden: ...\n'
+    files = {"cello_security/__init__.py": b"", "cello_security/py.typed": b"", "cello_security/guards.py": role}
+    environment.install(wheel(environment.folder, "cello-security", files))
+    path = environment.folder / "use.py"
+    path.write_text(
+        "import cello.guards\n"
+        "from cello.guards import Role\n"
+        "from cello.guards import Hidden  # rejected\n"
+        'role: Role = cello.guards.Role("admin")\n'
+        "cello.guards.Role(7)  # rejected\n"
+    )
+    assert environment.mypy(path) == environment.pyright(path) == {3, 5}
 
 
 def test_the_stub_is_replaced_and_what_an_installer_has_in_its_cache_stays_as_it_was(environment: Environment) -> None:

@@ -334,7 +334,7 @@ def test_a_contradiction_is_an_error_of_the_start_that_says_why() -> None:
         start(app)
     app = App().add_middleware(passing("x"), name="x", after="y", phase=Phase.EDGE)
     app.add_middleware(passing("y"), name="y", after="?x", phase=Phase.EDGE)
-    with pytest.raises(StartError, match="order: 'y' asks to stand after 'x', 'x' asks to stand after 'y'$"):
+    with pytest.raises(StartError, match=r"order: 'y' asks to stand after 'x', 'x' asks to stand after 'y'$"):
         start(app)
     app = App(plugins=[places(("a", Phase.PERMIT, ("b",), ()), ("b", Phase.EDGE, (), ()))])
     app.add_middleware(passing("a"), name="a").add_middleware(passing("b"), name="b")

@@ -1,9 +1,11 @@
 """Cello: a Python web framework on a minimal native kernel."""
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from cello._kernel import FormData, Request, Response, UploadedFile, __version__
+from cello._plugins.modules import Unknown as _Unknown
 from cello._problem import ProblemDetails
 from cello.app import App
 from cello.blueprint import Blueprint
@@ -53,6 +55,8 @@ if TYPE_CHECKING:  # what plugins export is as public as what is here
     __all__ += _contrib_strangers.__all__
 
 
+sys.meta_path.append(_Unknown)
+
 if "CELLO_WORKER" in os.environ:  # what its script raises from here on is its supervisor's to tell
     from cello._mistake import watch
 
@@ -69,3 +73,8 @@ if not TYPE_CHECKING:  # with it, every misspelt name would be one to a type che
         from importlib import import_module
 
         return getattr(import_module(module), name)
+
+    def __dir__() -> list[str]:
+        from cello._plugins.exports import exported
+
+        return sorted({*globals(), *__all__, *exported()})

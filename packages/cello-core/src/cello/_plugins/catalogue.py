@@ -1,4 +1,4 @@
-"""What the families of the framework bring: by kind and name, which family. Generated from what they declare."""
+"""What the families of the framework bring: by kind and name, which family. Written by `hatch run gen`."""
 
 from __future__ import annotations
 

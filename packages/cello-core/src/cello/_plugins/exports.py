@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cello._plugins.core_names import taken
 from cello._plugins.declaration import Kind
 from cello._plugins.loading import installed
-from cello.errors import PluginError
+from cello.errors import CelloError, PluginError
 
-__all__ = ["export"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["export", "exported"]
 
 
 def export(name: str) -> Any:
@@ -32,3 +35,11 @@ def export(name: str) -> Any:
         if str(error) != unknown and sys._getframe(2).f_code.co_name == "_handle_fromlist":
             raise ImportError(str(error), name="cello") from None
         raise
+
+
+def exported() -> Iterable[str]:
+    """The names that plugins export; none where the environment says what cannot be, which is told elsewhere."""
+    try:
+        return installed().names(Kind.EXPORT)
+    except CelloError:
+        return ()

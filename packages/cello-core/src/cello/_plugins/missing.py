@@ -8,21 +8,25 @@ from cello._plugins.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Literal
 
     from cello._plugins.declaration import Kind
     from cello._plugins.plugin import Plugin
     from cello._plugins.plugins import Plugins
 
-__all__ = ["is_brought", "may_bring", "whence"]
+__all__ = ["is_brought", "may_bring", "meant", "whence"]
+
+#: How like each other two names are that are taken for one.
+_LIKENESS = 0.8
 
 
-def whence(kind: Kind, name: str, plugins: Plugins) -> str | None:
+def whence(kind: Kind | Literal["module"], name: str, plugins: Plugins) -> str | None:
     """The words for a name that is not there; None where no family has it."""
-    family = CATALOGUE.get(kind.value, {}).get(name)
+    family = CATALOGUE.get(kind, {}).get(name)
     if family is None:
         return None
     distribution = f"cello-{family}"
-    words = f"{name} comes from {distribution}"
+    words = f"{f'cello.{name}' if kind == 'module' else name} comes from {distribution}"
     plugin = next((one for one in plugins.all if one.name == family), None)
     if plugin is None:
         return f'{words}, which is not installed: pip install "{distribution}>=2"'
@@ -33,17 +37,27 @@ def whence(kind: Kind, name: str, plugins: Plugins) -> str | None:
     return f"{words}, which is of another version: install the one that belongs to this cello-core"
 
 
+def meant(kind: Kind, name: str, plugins: Plugins) -> str | None:
+    """The words for a name that is nearly one of a family which is not there; None where it is near to none."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, CATALOGUE.get(kind, {}), 1, _LIKENESS)
+    if not close or close[0] in plugins.names(kind):  # Python suggests what is there
+        return None
+    return f"there is no {name}: did you mean {close[0]}? {whence(kind, close[0], plugins)}"
+
+
 def is_brought(kind: Kind, name: str, plugins: Plugins) -> bool:
     """Whether a plugin declares a name: one that is loaded in this process, or a family that is installed."""
     if any(name in one.names(kind) for one in (plugins, *_of_process())):
         return True
-    family = CATALOGUE.get(kind.value, {}).get(name)
+    family = CATALOGUE.get(kind, {}).get(name)
     return any(_family(plugin) == family for plugin in plugins.left_out) if family else False
 
 
 def may_bring(kind: Kind, name: str, plugins: Plugins) -> Sequence[Plugin]:
     """The plugins that are installed and not loaded, and of which nobody knows whether they declare a name."""
-    if name in CATALOGUE.get(kind.value, {}):
+    if name in CATALOGUE.get(kind, {}):
         return ()
     loaded = {(one.name, one.distribution) for known in _of_process() for one in known.active}
     return [one for one in plugins.left_out if not _family(one) and (one.name, one.distribution) not in loaded]

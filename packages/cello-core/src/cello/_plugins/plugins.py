@@ -117,9 +117,9 @@ class Plugins:
         except PluginError as error:
             raise AttributeError(str(error)) from None
         if found is None:
-            from cello._plugins.missing import whence
+            from cello._plugins.missing import meant, whence
 
-            raise AttributeError(whence(kind, name, self) or unknown)
+            raise AttributeError(whence(kind, name, self) or meant(kind, name, self) or unknown)
         return self._loaded(found)
 
     def _loaded(self, declared: Declaration) -> Any:
