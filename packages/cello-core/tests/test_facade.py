@@ -40,7 +40,7 @@ CATALOGUE.update({{"module": {{"guards": "security"}}, "export": {{"RateLimitCon
 
 
 def told(folder: Path, code: str, environment: Mapping[str, str] | None = None) -> str:
-    """The last line that a program tells, with a family that has the module guards: what it prints, or its error."""
+    """What a program tells at last, where there is a family with the module guards: its print, or its error."""
     generated = declared.forwarders(
         folder / "facade", {"guards": Project(folder, {"project": {"name": "cello-security"}})}
     )
@@ -54,7 +54,8 @@ def told(folder: Path, code: str, environment: Mapping[str, str] | None = None) 
         text=True,
         check=False,
     )
-    return (done.stdout + done.stderr).strip().splitlines()[-1]
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return next(line for line in reversed(lines) if not line.startswith(" "))
 
 
 @pytest.fixture
@@ -167,6 +168,54 @@ def test_a_name_of_a_family_that_is_not_installed_is_told_misspelt_or_not(
     tmp_path: Path, code: str, words: str
 ) -> None:
     assert told(tmp_path, code) == words
+
+
+# --- names of plugins that are not loaded
+
+
+STRANGER = """
+from cello.plugin import Phase, hookimpl
+
+CELLO_API = 1
+
+@hookimpl
+def cello_register(plugin):
+    plugin.app_method("enable_words", "words:enable")
+    plugin.export("Words", "words")
+    plugin.route_option("word", "words:option", phase=Phase.EDGE)
+    plugin.command("speak", "words:command", "says a word")
+"""
+USES = {
+    "App method": "cello.App().enable_words()",
+    "export": "from cello import Words",
+    "route option": "cello.App().get('/', word=1)",
+    "command": "from cello._cli import main\nmain(['speak'])",
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_name_that_nobody_has_is_told_with_the_plugins_that_may_have_it(tmp_path: Path, use: str) -> None:
+    install(tmp_path, "words", STRANGER, distribution="words")
+    may = "it may be of a plugin that is not loaded "
+    disabled = told(tmp_path, USES[use], {"CELLO_PLUGINS_DISABLE": "words,observability"})
+    assert f"{may}(words is disabled: CELLO_PLUGINS_DISABLE names it)" in disabled
+    (tmp_path / "words/plugin.py").write_text("import nothing_of_the_kind")
+    failed = told(tmp_path, USES[use])
+    assert f"{may}(words failed: ModuleNotFoundError: No module named 'nothing_of_the_kind')" in failed
+
+
+@pytest.mark.parametrize("use", ["App method", "route option"])
+def test_a_name_that_another_application_has_is_told_with_whose_it_is(tmp_path: Path, use: str) -> None:
+    install(tmp_path, "words", STRANGER, distribution="words")
+    words = "comes from the plugin words (words), which is not one of the application's"
+    assert words in told(tmp_path, USES[use].replace("App()", "App(autoload=False)"))
+
+
+def test_python_suggests_no_other_name_where_it_is_known_whose_it_is(tmp_path: Path) -> None:
+    for name in ("left", "right"):
+        install(tmp_path, name, STRANGER.replace("enable_words", "enable_limits_of_words"))
+    words = told(tmp_path, "cello.App().enable_limits_of_words()")
+    assert words.endswith("is declared by left (cello-left) and right (cello-right): disable one of them")
 
 
 def test_a_name_is_listed_before_it_is_imported(security: Path) -> None:

@@ -171,6 +171,29 @@ def test_a_secret_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1234" not in repr(settings("safe", Safe))
 
 
+@pytest.mark.parametrize("kind", [TypeError, ValueError])
+def test_what_the_dataclass_says_of_a_secret_is_not_shown_nor_of_what_it_is_made_of(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    @dataclass(frozen=True)
+    class Safe:
+        words: tuple[str, ...] = secret(default=())
+        by_name: dict[str, list[str]] = secret(default_factory=dict)  # noqa: RUF009 - it makes a field
+
+        def __post_init__(self) -> None:
+            raise kind(f"{self.words[0]} is too plain, {self.words!r} and {self.by_name.get('a')} are")
+
+    monkeypatch.setenv("CELLO_SAFE_WORDS", "hush,hash")
+    with pytest.raises(
+        OptionError, match=r"safe cannot be: ••• is too plain, .*; words is ••• by CELLO_SAFE_WORDS"
+    ) as told:
+        configured("safe", Safe, by_name={"a": ["psst"]})
+    assert not re.search("hush|hash|psst", str(told.value))
+    monkeypatch.delenv("CELLO_SAFE_WORDS")
+    with pytest.raises(kind, match=r"^••• is too plain, ••• and ••• are$"):
+        configured("safe", Safe, words=("hush", "hash"), by_name={"a": ["psst"]})
+
+
 def test_who_asks_is_told_of_each_key_what_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
     write("[tea]\nsweet = true\ncup = 1\n")
     monkeypatch.setenv("CELLO_TEA_CUPS", "many")

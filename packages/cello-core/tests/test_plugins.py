@@ -280,7 +280,7 @@ def cello_register(plugin):
     plugin.middleware("fence", "cello_fencing:Fence", phase=Phase.EDGE)
 """
 NOBODY = "the middleware '<lambda>' of the application asks to stand after 'fence', which is not there"
-UNSURE = 'write "?fence" if it need not be there; it may be of a plugin that is not loaded: fencing'
+UNSURE = 'write "?fence" if it need not be there; it may be of a plugin that is not loaded (fencing'
 
 
 @pytest.mark.parametrize(
@@ -288,8 +288,8 @@ UNSURE = 'write "?fence" if it need not be there; it may be of a plugin that is 
     [
         (NAMED, "fence", "", "", ""),
         (NAMED, "fence", "", "autoload=False", ""),
-        (NAMED, "fence", "fencing", "", f"{UNSURE} (disabled)\n"),
-        ("1 / 0", "fence", "", "", f"{UNSURE} (failed)\n"),
+        (NAMED, "fence", "fencing", "", f"{UNSURE} is disabled: CELLO_PLUGINS_DISABLE names it)\n"),
+        ("1 / 0", "fence", "", "", f"{UNSURE} failed: ZeroDivisionError: division by zero)\n"),
         (NAMED, "request_id", "observability", "", ""),
         (NAMED, "request_id", "", "autoload=False", ""),
         (None, "fence", "observability", "", 'write "?fence" if it need not be there\n'),

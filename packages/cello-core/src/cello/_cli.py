@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -71,7 +70,8 @@ def _brought() -> dict[str, str]:
     try:
         names = installed().names(Kind.COMMAND)
     except CelloError as error:  # whoever asks for help gets it
-        print(f"cello: no commands of plugins: {error}", file=sys.stderr)
+        reason = str(error).partition("\n")[0]  # what follows is a trace, which `cello plugins info` has
+        print(f"cello: no commands of plugins: {reason}", file=sys.stderr)
         return {}
     return {name: whose[0][1].words for name, whose in sorted(names.items())}
 
@@ -93,14 +93,19 @@ def _command(name: str) -> Any:
 
 
 def _check_elsewhere(name: str) -> None:
-    """Checks that a command which is not there is no family's."""
+    """Checks that a command which is not there is no family's, and may be no plugin's that is not loaded."""
     from cello._plugins import installed
     from cello._plugins.declaration import Kind
-    from cello._plugins.missing import whence
+    from cello._plugins.missing import elsewhere, unsure
 
-    with suppress(OptionError):  # of which `_brought` has told
-        if words := whence(Kind.COMMAND, name, installed()):
-            raise PluginError(words)
+    try:
+        plugins = installed()
+    except CelloError:  # of which `_brought` has told
+        return
+    if words := elsewhere(Kind.COMMAND, name, plugins):
+        raise PluginError(words)
+    if idle := unsure(Kind.COMMAND, name, plugins):
+        raise OptionError(f"there is no command {name!r}{idle}")
 
 
 def _end(error: CelloError | KeyboardInterrupt) -> NoReturn:

@@ -135,16 +135,16 @@ def _look_up(one: Standing, words: str, name: str, known: set[str], plugins: Plu
         )
     if name.startswith("?"):
         return
-    unsure = ""
+    idle = ""
     whence = None
     if plugins is not None:
         from cello._plugins.declaration import Kind
-        from cello._plugins.missing import is_brought, may_bring
+        from cello._plugins.missing import is_brought, unsure
         from cello._plugins.missing import whence as whence_of
 
         if is_brought(Kind.MIDDLEWARE, name, plugins):
             return
-        unsure = ", ".join(f"{plugin.name} ({plugin.state})" for plugin in may_bring(Kind.MIDDLEWARE, name, plugins))
+        idle = unsure(Kind.MIDDLEWARE, name, plugins)
         known = known | {*plugins.names(Kind.MIDDLEWARE)}
         whence = whence_of(Kind.MIDDLEWARE, name, plugins)
     from difflib import get_close_matches
@@ -154,9 +154,9 @@ def _look_up(one: Standing, words: str, name: str, known: set[str], plugins: Plu
     told = (
         f"the middleware {one.name!r} of {scope} asks to stand {words} {name!r}, which is not there: {whence or hint}"
     )
-    if not unsure:
+    if not idle:
         raise StartError(told)
-    _warn(f"{told}; it may be of a plugin that is not loaded: {unsure}")
+    _warn(f"{told}{idle}")
 
 
 def _warn(words: str) -> None:

@@ -150,16 +150,16 @@ def _unknown(name: str, what: str, plugins: Plugins | None) -> str:
 
     from cello._plugins import everywhere
     from cello._plugins.declaration import Kind
-    from cello._plugins.missing import whence
+    from cello._plugins.missing import elsewhere, unsure
 
     sets = list(everywhere()) if plugins is None else [plugins]
     for one in sets:
-        if words := whence(Kind.ROUTE_OPTION, name, one):
+        if words := elsewhere(Kind.ROUTE_OPTION, name, one):
             return f"{what} has an option {name!r}: {words}"
     known = sorted({*OPTIONS, *(brought for one in sets for brought in one.names(Kind.ROUTE_OPTION))})
     close = get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-    return f"{what} has an option {name!r}, which nothing provides: {hint}"
+    return f"{what} has an option {name!r}, which nothing provides: {hint}{unsure(Kind.ROUTE_OPTION, name, sets[0])}"
 
 
 def _flag(value: object, said: str) -> None:

@@ -115,11 +115,13 @@ class Plugins:
         try:
             found = self.find(kind, name)
         except PluginError as error:
-            raise AttributeError(str(error)) from None
+            raise AttributeError(str(error), name=None) from None
         if found is None:
-            from cello._plugins.missing import meant, whence
+            from cello._plugins.missing import elsewhere, unsure
 
-            raise AttributeError(whence(kind, name, self) or meant(kind, name, self) or unknown)
+            if words := elsewhere(kind, name, self):
+                raise AttributeError(words, name=None)  # without a name Python does not suggest another
+            raise AttributeError(f"{unknown}{unsure(kind, name, self)}")
         return self._loaded(found)
 
     def _loaded(self, declared: Declaration) -> Any:

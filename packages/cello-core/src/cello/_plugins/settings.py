@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast, overload
 
 from cello._document import is_object
 from cello._plugins.sections import ask, kind_of, of_variable
@@ -13,7 +14,7 @@ from cello._plugins.variables import PREFIX, variable
 from cello.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from cello._plugins.conversion import Conversion
 
@@ -88,9 +89,9 @@ def configured[Config: Dataclass](section: str, kind: type[Config], /, **given: 
     leaves the choice to the next source: the variable `CELLO_<SECTION>_<KEY>`, and the section of the file, which is
     `cello.toml` or `[tool.cello]` of `pyproject.toml` in the working directory, or the one that `CELLO_CONFIG` names.
     A section that no plugin declares is the application's own.
-    Errors: TypeError for what is no key or has another type, and ValueError as the dataclass raises it, where it was
-    given; OptionError where the environment or the file says it, or nothing says what must be said, naming the source,
-    the key, and unless it is a secret the value; PluginError where two plugins declare the section.
+    Errors: TypeError for what is no key or has another type, and what the dataclass raises of TypeError and ValueError,
+    where it was given; OptionError where the environment or the file says it, or nothing says what must be said, naming
+    the source, the key, and unless it is a secret the value; PluginError where two plugins declare the section.
     """
     keys = _keys(kind)
     ask(section, kind)
@@ -110,12 +111,12 @@ def configured[Config: Dataclass](section: str, kind: type[Config], /, **given: 
             raise OptionError(f"{where} is not given: say it in the file, or as {variable(section, key.name)}")
     try:
         return kind(**values)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         words = _redacted(
             str(error), [values[key.name] for key in keys.values() if key.is_secret and key.name in values]
         )
         if not origins:
-            raise ValueError(words) from None
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(words) from None
         told = ", ".join(f"{name} is {_told(keys[name], values[name])} by {place}" for name, place in origins.items())
         raise OptionError(f"the configuration of {section} cannot be: {words}; {told}") from None
 
@@ -241,11 +242,20 @@ def _hidden(text: str) -> str:
 
 
 def _redacted(words: str, secrets: Iterable[Any]) -> str:
-    for one in secrets:
-        for text in sorted({str(one), repr(one)}, key=len, reverse=True):
-            if text:
-                words = words.replace(text, HIDDEN)
+    texts = {text for one in secrets for part in _parts(one) for text in (str(part), repr(part))}
+    for text in sorted(filter(None, texts), key=len, reverse=True):
+        words = words.replace(text, HIDDEN)
     return words
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """A value, and all that it is made of but names."""
+    yield value
+    if isinstance(value, Mapping):
+        value = [*value.values()]
+    if isinstance(value, list | tuple | set | frozenset):
+        for one in cast("Iterable[Any]", value):
+            yield from _parts(one)
 
 
 def _refuse_unknown(section: str, keys: Mapping[str, _Key]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cello._document import is_object
 from cello._plugins.declaration import Kind
 from cello._plugins.loading import installed
-from cello._plugins.missing import is_brought, may_bring, whence
+from cello._plugins.missing import is_brought, unsure, whence
 from cello._plugins.sections import of_variable, sections
 from cello._plugins.settings import check_section
 from cello._plugins.settings_file import overlooked, settings_file
@@ -66,9 +66,8 @@ def _tell_unknown(file: File, name: str, value: Any, plugins: Plugins) -> None:
     words = f"{file.place(name)}: {whence(Kind.CONFIG, name, plugins) or _nobody(name)}"
     if is_brought(Kind.CONFIG, name, plugins):
         _warn(words)
-    elif others := may_bring(Kind.CONFIG, name, plugins):
-        told = ", ".join(f"{one.name} ({one.state})" for one in others)
-        _warn(f"{words}; it may be of a plugin that is not loaded: {told}")
+    elif idle := unsure(Kind.CONFIG, name, plugins):
+        _warn(f"{words}{idle}")
     else:
         raise OptionError(words)
 
