@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import sys
 from typing import TYPE_CHECKING, Any
@@ -431,7 +432,28 @@ def test_a_wheel_that_keeps_all_rules_is_as_it_has_to_be(tmp_path: Path, plugins
     lazy = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from my_plugin import feature\n"
     lazy += "def f():\n    from my_plugin import feature\n"
     path = built(tmp_path, {"my_plugin/plugin.py": lazy})
+    assert plugins("check", "--static", str(path)) == Stopped(0, f"{path}: as it has to be\n", "")
+    assert plugins("check", "--static") == Stopped(2, "", "cello: --static is for a wheel: give its path\n")
+
+
+@pytest.mark.timeout(60)
+def test_a_wheel_is_run_too_by_the_rules_of_the_contract(tmp_path: Path, plugins: Callable[..., Stopped]) -> None:
+    source = PLUGIN + '    plugin.export("Mine", "my_plugin.feature:plugin")\n'
+    path = built(tmp_path, {"my_plugin/plugin.py": source})
     assert plugins("check", str(path)) == Stopped(0, f"{path}: as it has to be\n", "")
+    for changed, words in (
+        (
+            source.replace("cello_register", "cello_regsiter"),
+            "active: .* there is no hook cello_regsiter: did you mean",
+        ),
+        (
+            source.replace("feature:plugin", "feature:it"),
+            "targets: .* module 'my_plugin.feature' has no attribute 'it'",
+        ),
+    ):
+        told = plugins("check", str(built(tmp_path, {"my_plugin/plugin.py": changed})))
+        assert told.exit_code == 3
+        assert re.search(f"^  {words}", told.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("rule", "changed"), BREAKING)
