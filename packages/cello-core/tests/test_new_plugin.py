@@ -91,6 +91,23 @@ def test_a_name_that_cannot_be_is_refused(tmp_path: Path, new: Callable[..., Sto
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("worker", "'worker' would bring the config section 'worker', which is taken"),
+        ("body_limit", "'body_limit' would bring the App method 'enable_body_limit', which is taken"),
+        ("request_id", "'request_id' would bring the config section 'request_id', which is taken"),
+        ("request", "'request' would be the class Request, which is the framework's"),
+        ("observability", "'observability' is a plugin of cello-observability"),
+    ],
+)
+def test_a_name_that_would_have_it_declare_what_is_taken_is_refused(
+    tmp_path: Path, new: Callable[..., Stopped], name: str, words: str
+) -> None:
+    assert new(name) == Stopped(2, "", f"cello: {words}: call the plugin something else\n")
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize("license_name", ["MIT", "BSD-3-Clause", "none"])
 def test_its_license_is_the_one_that_is_chosen(tmp_path: Path, new: Callable[..., Stopped], license_name: str) -> None:
     assert new(NAME, "--license", license_name).exit_code == 0

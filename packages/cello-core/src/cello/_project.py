@@ -18,7 +18,7 @@ from cello.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["checked_name", "make", "make_plugin"]
+__all__ = ["checked_name", "checked_plugin", "make", "make_plugin"]
 
 _TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_templates")
 _SUFFIX = ".template"
@@ -49,6 +49,41 @@ def checked_name(name: str, kind: str = "a project") -> str:
         taken = "a module that can be imported already"
     if taken is not None:
         raise OptionError(f"{name!r} is {taken}: call the {kind.partition(' ')[2]} something else")
+    return name
+
+
+def checked_plugin(name: str) -> str:
+    """The name of a plugin, which is that of its module, of its section and, in part, of all else that it declares.
+
+    Errors: OptionError for what is no such name, and for one that is taken, or has it declare what is.
+    """
+    from cello._plugins.catalogue import CATALOGUE
+    from cello._plugins.core_names import taken
+    from cello._plugins.declaration import Kind
+    from cello._plugins.scan import scan
+
+    checked_name(name, "a plugin")
+    whose = next((entry.distribution for entry in scan() if entry.name == name), None)
+    if whose is None and any(name in families.values() for families in CATALOGUE.values()):
+        whose = f"cello-{name}"
+    if whose is not None:
+        raise OptionError(f"{name!r} is a plugin of {whose}: call the plugin something else")
+    own = _words(name)["@Name@"]
+    declared = [
+        (Kind.CONFIG, name),
+        (Kind.APP_METHOD, f"enable_{name}"),
+        (Kind.EXPORT, f"{own}Config"),
+        (Kind.MIDDLEWARE, name),
+    ]
+    for kind, one in declared:
+        if one in taken(kind) or one in CATALOGUE.get(kind, {}):
+            raise OptionError(
+                f"{name!r} would bring the {kind} {one!r}, which is taken: call the plugin something else"
+            )
+    if own in (*taken(Kind.EXPORT), "CallNext"):  # its middleware is a class of that name, beside these
+        raise OptionError(
+            f"{name!r} would be the class {own}, which is the framework's: call the plugin something else"
+        )
     return name
 
 

@@ -24,9 +24,9 @@ def run(options: Namespace) -> None:
 
     Errors: OptionError for a name that cannot be or is taken, and for a folder that is not empty or cannot be made.
     """
-    from cello._project import checked_name, make_plugin
+    from cello._project import checked_plugin, make_plugin
 
-    name: str = checked_name(options.name, "a plugin")
+    name: str = checked_plugin(options.name)
     folder: str = name if options.path is None else options.path
     files = make_plugin(name, folder, None if options.license == "none" else options.license)
     print(f"{folder} has a new plugin of {len(files)} files. What to do next:")
