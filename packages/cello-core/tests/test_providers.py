@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from cello import App, Blueprint
+from cello import App, Blueprint, Depends
 from cello.errors import StartError
 from cello.providers import Cache, Database, Meter, Redis, Span, Tracer, Transaction
 from cello.testing import TestClient
@@ -45,6 +45,48 @@ class Memory:
 
     async def invalidate(self, tags: Iterable[str]) -> None:
         await self.delete(*(self.tags[tag] for tag in tags))
+
+
+class Clock:
+    """A form of an application's own."""
+
+    def __init__(self, now: str) -> None:
+        self.now = now
+
+
+async def kept(cache: Cache = Depends(Cache)) -> bytes:
+    """What a cache has."""
+    return await cache.get("word") or b"nothing"
+
+
+def test_a_handler_depends_on_what_is_provided() -> None:
+    inner = App().provide(Cache, Memory())
+    app = App().provide(Cache, Memory()).provide(Clock, Clock("noon")).mount("/in", inner)
+
+    async def home(word: Annotated[bytes, Depends(kept)], clock: Annotated[Clock, Depends()]) -> str:
+        return f"{word.decode()} at {clock.now}"
+
+    app.get("/")(home)
+    inner.get("/")(home)
+    app.provided(Cache).values["word"] = b"outer"  # type: ignore[attr-defined]  # pyright: ignore
+    with TestClient(app) as client:
+        assert client.get("/").text == "outer at noon"
+        assert client.get("/in/").text == "nothing at noon"
+    app.dependency_overrides[Clock] = lambda: Clock("midnight")
+    with TestClient(app) as client:
+        assert client.get("/").text == "outer at midnight"
+
+
+def test_a_handler_that_depends_on_what_nothing_provides_is_an_error_of_the_start() -> None:
+    app = App()
+
+    async def home(cache: Cache = Depends(Cache)) -> None:
+        await cache.delete("word")
+
+    app.get("/")(home)
+    words = r"^GET /: .*home needs a Cache, and nothing provides one: app.provide.* gives one of your own\n.* in .*home\n"
+    with pytest.raises(StartError, match=words), TestClient(app):
+        pass
 
 
 def test_a_feature_has_what_another_provides_whichever_is_enabled_first() -> None:

@@ -54,7 +54,7 @@ def compose(app: App, threads: Threads, tell: Callable[[Request, Any], Response]
     for mounted in app._applications()[1:]:
         _check_mounted(mounted, app)
     for one in app._applications():
-        one._providers = Providers(one._singletons, one.dependency_overrides)
+        one._providers = Providers(one._singletons, one.dependency_overrides, one._seams)
     placed = list(app._walk(""))
     layers: dict[int, list[Layer]] = {}
     for scope, one in apps_of(app).items():

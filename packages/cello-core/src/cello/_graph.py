@@ -69,9 +69,10 @@ class Argument(NamedTuple):
 
 
 class Constant(NamedTuple):
-    """A value that is known at start."""
+    """A value that is known at start, and what says it."""
 
     value: Any
+    origin: str = "dependency_overrides"
 
 
 @dataclass(eq=False, slots=True)
@@ -172,6 +173,12 @@ class _Builder:
             if override in path:  # it wraps what it stands in for
                 override = wanted
             wanted = override
+        if self.providers.is_form(wanted):
+            try:
+                value = self.providers.provided(wanted, short_name(node.function))
+            except StartError as error:
+                raise self.failure(path, str(error)) from None
+            return Constant(value, f"provided as a {short_name(wanted)}")
         if wanted in path:
             circle = " → ".join(map(short_name, (*path[path.index(wanted) :], wanted)))
             raise self.failure(

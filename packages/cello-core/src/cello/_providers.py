@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cello._lifetime import End
+    from cello._seams import Seams
 
 __all__ = ["Cell", "Providers", "Shared"]
 
@@ -51,14 +52,16 @@ class Providers:
     """What an application provides to dependencies: singletons by name, and what it has once.
 
     Shape: `singletons` are values by name. `overrides` are for tests: for a function what is called in its place, or a
-    value that is no function; for a name a value.
+    value that is no function; for a name a value. `seams` are what features provide.
     """
 
     def __init__(
         self,
         singletons: dict[str, Any] | None = None,
         overrides: Mapping[Callable[..., Any] | str, Any] | None = None,
+        seams: Seams | None = None,
     ) -> None:
+        self._seams = seams
         self.singletons: dict[str, Any] = {} if singletons is None else singletons
         self.overrides: Mapping[Callable[..., Any] | str, Any] = {} if overrides is None else overrides
         #: In the order in which they are made.
@@ -90,6 +93,20 @@ class Providers:
     def share(self, shared: Shared) -> None:
         """Has a dependency made at start, after those that were given before."""
         self._shared[shared.function] = shared
+
+    def is_form(self, wanted: Any) -> bool:
+        """Whether something is a form of which features provide one: nobody makes a protocol, or what is there."""
+        if self._seams is None or not isinstance(wanted, type):
+            return False
+        return getattr(wanted, "_is_protocol", False) or self._seams.find(wanted, None) is not None
+
+    def provided(self, form: type, feature: str) -> Any:
+        """What features provide of a form.
+
+        Errors: StartError where there is none.
+        """
+        assert self._seams is not None
+        return self._seams.get(form, feature, None)
 
     async def open(self) -> None:
         """Makes what the application has once. It is called after the start-up functions, before the first request.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     #: A protocol, and the name of one of several.
     type Key = tuple[type, str | None]
 
-__all__ = ["Seams", "check_seams", "missing"]
+__all__ = ["Seams", "check_seams"]
 
 
 class _Provision(NamedTuple):
@@ -32,9 +32,10 @@ class _Need(NamedTuple):
 
 
 class Seams:
-    """What an application's features provide and need."""
+    """What an application's features provide and need; of its `plugins` it is known what they could provide."""
 
-    def __init__(self) -> None:
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
         self._own: dict[Key, _Provision] = {}
         #: What the applications around it provide; settled at start.
         self.outer: Mapping[Key, _Provision] = {}
@@ -68,6 +69,17 @@ class Seams:
         keys: list[Key] = [(protocol, name), (protocol, None)]
         return next((known[key] for key in keys for known in (self._own, self.outer) if key in known), None)
 
+    def get(self, protocol: type, feature: str, name: str | None) -> Any:
+        """What is provided; `feature` is what needs it, for the message.
+
+        Errors: StartError where there is none; the words say what can provide it.
+        """
+        found = self.find(protocol, name)
+        if found is None:
+            advice = "; ".join(_advice(protocol, self, self._plugins))
+            raise StartError(f"{feature} needs a {protocol.__name__}, and nothing provides one: {advice}")
+        return found.value
+
     def names(self, protocol: type) -> list[str]:
         """The names under which there are others of a protocol."""
         return sorted({name for one, name in (*self._own, *self.outer) if one is protocol and name is not None})
@@ -75,12 +87,6 @@ class Seams:
     def all(self) -> dict[Key, _Provision]:
         """What there is for applications that are mounted in this one."""
         return {**self.outer, **self._own}
-
-
-def missing(protocol: type, feature: str, seams: Seams, plugins: Plugins) -> str:
-    """The words for what a feature needs and nothing provides."""
-    advice = "; ".join(_advice(protocol, seams, plugins))
-    return f"{feature} needs a {protocol.__name__}, and nothing provides one: {advice}"
 
 
 def check_seams(app: App) -> None:
@@ -91,8 +97,10 @@ def check_seams(app: App) -> None:
     _hand_down(app, {})
     for one in app._applications():
         for need in one._seams.needs:
-            if one._seams.find(need.protocol, need.name) is None:
-                raise StartError(f"{missing(need.protocol, need.feature, one._seams, one._plugins)}{need.place}")
+            try:
+                one._seams.get(need.protocol, need.feature, need.name)
+            except StartError as error:
+                raise StartError(f"{error}{need.place}") from None
 
 
 def _hand_down(app: App, seen: dict[App, Mapping[Key, _Provision]]) -> None:

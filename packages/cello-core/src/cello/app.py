@@ -76,7 +76,7 @@ class App(Scope, AppMethods):
         #: What is given in place of a dependency, for tests: by function, or by the name of a singleton. Read at start.
         self.dependency_overrides: dict[Callable[..., Any] | str, Any] = {}
         self._singletons: dict[str, Any] = {}
-        self._seams = Seams()
+        self._seams = Seams(self._plugins)
         #: Made at start.
         self._providers: Providers | None = None
         self._trusted_proxies: TrustedProxies | None = None
@@ -269,14 +269,7 @@ class App(Scope, AppMethods):
         Errors: StartError where there is none; the words say what can provide it.
         """
         # Type checkers take no protocol for a type[Form], and any for what makes a Form.
-        form = cast("type[Form]", protocol)
-        found = self._seams.find(form, name)
-        if found is None:
-            from cello._seams import missing
-            from cello.errors import StartError
-
-            raise StartError(missing(form, "what asks for it", self._seams, self._plugins))
-        value: Form = found.value
+        value: Form = self._seams.get(cast("type[Form]", protocol), "what asks for it", name)
         return value
 
     def needs(self, protocol: type, feature: str, *, name: str | None = None) -> Self:

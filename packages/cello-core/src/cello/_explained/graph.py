@@ -143,7 +143,7 @@ class _Teller:
         if isinstance(value, Leaf):
             return Given(parameter.name, annotation, _source(parameter, value), self.value(value))
         if isinstance(value, Constant):
-            return Given(parameter.name, annotation, "dependency_overrides", _short(value.value))
+            return Given(parameter.name, annotation, value.origin, _short(value.value))
         words = getattr(value, "words", None)  # a singleton's cell
         return Given(parameter.name, annotation, words or "a value that is known at start", None)
 
