@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import cello
 import pytest
 from cello._contract import RULES, Subject
-from installing import Environment, run
+from installing import Environment, package, run, wheel
 
 ROOT = Path(__file__).parent.parent
 #: The folders of everybody who brings a plugin.
@@ -89,6 +90,33 @@ def test_the_tests_of_the_stranger_pass_where_it_is_installed(tmp_path: Path) ->
     )
     assert " passed in " in ran.stdout, ran.stdout + ran.stderr
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_pulled_out_no_plugin_leaves_a_trace(tmp_path: Path, plugin: str) -> None:
+    table = project(PLUGINS[plugin])
+    ((name, target),) = table["entry-points"]["cello"].items()
+    module = target.partition(".")[0]
+    environment = Environment(tmp_path)
+    before = {path: path.read_bytes() for path in environment.site.rglob("*") if path.is_file()}
+    stub = environment.site / "cello/_contrib_strangers.pyi"
+    files = package(PLUGINS[plugin] / "src" / module, module)
+    environment.install(wheel(tmp_path, table["name"], files, f"[cello]\n{name} = {target}\n"))
+    (row,) = json.loads(environment.plugins("list", "--json"))["plugins"]
+    assert (row["name"], row["state"]) == (name, "active")
+    environment.plugins("stubs")
+    assert (before[stub] == stub.read_bytes()) == table["name"].startswith("cello-")
+
+    run("uv", "pip", "uninstall", "--quiet", "--python", environment.python, table["name"])
+    told = json.loads(environment.plugins("list", "--json"))
+    assert told["plugins"] == []
+    if told["stubs"] == "stale":
+        environment.plugins("stubs")
+    found = {path: path.read_bytes() for path in environment.site.rglob("*") if path.is_file()}
+    left = {path for path in found if path.suffix != ".pyc" and found[path] != before.get(path)}
+    assert not left
+    assert not [path for path in environment.site.rglob(f"*{module}*") if path not in before]
 
 
 @pytest.mark.long

@@ -79,6 +79,7 @@ def test_a_plugin_is_listed_with_what_it_brings(site: Path, plugins: Callable[..
         "target": "cello_greeting.plugin",
         "state": "active",
         "reason": "",
+        "trace": "",
         "brings": {
             "app_methods": 1,
             "exports": 1,
@@ -108,6 +109,7 @@ def test_beside_a_broken_plugin_the_others_are_listed(
     assert found["greeting"]["state"] == "active"
     assert (found["broken"]["state"], found["broken"]["distribution"]) == ("failed", "cello-broken")
     assert found["broken"]["reason"] == "ModuleNotFoundError: No module named 'nothing_of_the_kind'"
+    assert 'cello_broken/plugin.py", line 1, in <module>' in found["broken"]["trace"]
     told = plugins("list")
     assert told.exit_code == 0
     assert "\nbroken (cello-broken): ModuleNotFoundError: No module named 'nothing_of_the_kind'\n" in told.stdout
@@ -206,6 +208,40 @@ Brings
 """,
         "",
     )
+
+
+CONFIG = """
+from dataclasses import dataclass
+from cello.plugin import secret
+
+@dataclass(frozen=True)
+class MailConfig:
+    host: str
+    port: int = 587
+    copies: tuple[str, ...] = ()
+    password: str = secret(default="")
+"""
+
+
+def test_what_a_plugin_is_configured_with_is_said_with_its_types_its_sources_and_no_secret(
+    site: Path, tmp_path: Path, plugins: Callable[..., Stopped], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, "mail", f'{PLUGIN}    plugin.config("mail", "cello_mail.config:MailConfig")\n', config=CONFIG)
+    (tmp_path / "cello.toml").write_text('[mail]\nhosts = "a"\nport = "many"\n')
+    monkeypatch.setenv("CELLO_MAIL_COPIES", "a, b")
+    monkeypatch.setenv("CELLO_MAIL_PASSWORD", "hush")
+    told = plugins("info", "mail")
+    assert told.exit_code == 0
+    assert told.stdout.partition("\n[mail]\n")[2].splitlines() == [
+        "  key       type          default  value  by",
+        "  host      text",
+        "  port      whole number  587      many   cello.toml:3",
+        "  copies    list of text           a, b   CELLO_MAIL_COPIES",
+        "  password  text                   •••    CELLO_MAIL_PASSWORD",
+        "  hosts                                   cello.toml:2",
+        "  cello.toml:3: port is 'many': must be a whole number",
+        "  cello.toml:2: the section mail has no key 'hosts': did you mean host?",
+    ]
 
 
 def test_of_a_broken_plugin_the_whole_trace_is_told(site: Path, plugins: Callable[..., Stopped]) -> None:

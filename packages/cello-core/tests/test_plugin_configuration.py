@@ -240,6 +240,10 @@ def test_a_file_that_is_none_is_told() -> None:
     write("[tea\n")
     with pytest.raises(OptionError, match=r"cello.toml is no TOML: .*line 1"):
         configured("tea", Tea)
+    Path("cello.toml").unlink()
+    write('[tool]\ncello = "hush"\n', "pyproject.toml")
+    with pytest.raises(OptionError, match=r"^pyproject.toml: tool.cello is str, and no table: [^h]*$"):
+        configured("tea", Tea)
 
 
 def declaring(section: str) -> Any:

@@ -84,7 +84,9 @@ def test_a_handler_that_depends_on_what_nothing_provides_is_an_error_of_the_star
         await cache.delete("word")
 
     app.get("/")(home)
-    words = r"^GET /: .*home needs a Cache, and nothing provides one: app.provide.* gives one of your own\n.* in .*home\n"
+    words = (
+        r"^GET /: .*home needs a Cache, and nothing provides one: app.provide.* gives one of your own\n.* in .*home\n"
+    )
     with pytest.raises(StartError, match=words), TestClient(app):
         pass
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cello._annotation import is_async_generator, is_generator, told
 from cello._handler import is_async
@@ -94,7 +94,7 @@ class Providers:
         """Has a dependency made at start, after those that were given before."""
         self._shared[shared.function] = shared
 
-    def is_form(self, wanted: Any) -> bool:
+    def is_form(self, wanted: Any) -> TypeGuard[type]:
         """Whether something is a form of which features provide one: nobody makes a protocol, or what is there."""
         if self._seams is None or not isinstance(wanted, type):
             return False

@@ -107,5 +107,8 @@ def _read(path: str, name: str) -> File | None:
             return None
         prefix = "tool.cello."
     if not is_object(document):
-        raise OptionError(f"{name} has {prefix.rstrip('.')} = {document!r}: it is a table of sections")
+        kind = type(document).__name__
+        raise OptionError(
+            f"{name}: {prefix.rstrip('.')} is {kind}, and no table: it is one of sections, [tool.cello.…]"
+        )
     return File(name, prefix, document, text)

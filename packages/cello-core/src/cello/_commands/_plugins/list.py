@@ -71,6 +71,7 @@ def _row(one: Seen) -> dict[str, Any]:
         "target": plugin.target,
         "state": one.state,
         "reason": one.reason,
+        "trace": plugin.trace,
         "brings": brings,
     }
 
