@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,19 @@ def test_every_wheel_and_every_sdist_holds_what_it_should_and_nothing_of_this_ma
 
 def test_the_core_alone_serves_and_says_where_a_missing_name_comes_from(built: Built, tmp_path: Path) -> None:
     assert not core_complaints(Environment(tmp_path / "core", built))
+
+
+def test_a_stranger_is_built_elsewhere_and_keeps_the_contract_with_the_core_alone(built: Built, tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "stranger", built)
+    environment.install("cello-core")
+    folder = tmp_path / "limelight"
+    shutil.copytree(ROOT / "examples/plugins/limelight", folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    run(["uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path / "dist", folder], folder=tmp_path)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    told = run([environment.folder / "bin/cello", "plugins", "check", wheel], folder=tmp_path)
+    assert told == f"{wheel}: as it has to be\n"
+    run(["uv", "pip", "install", "--quiet", "--no-deps", "--python", environment.python, wheel], folder=tmp_path)
+    assert environment.installed() == (["cello-core"], ["limelight"])
 
 
 def test_the_extra_full_brings_every_family_with_its_types_and_commands(built: Built, tmp_path: Path) -> None:
