@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from plugging import module, plugin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SOURCE = Path(cello.__file__).parent
 
@@ -150,6 +150,16 @@ def test_a_key_that_must_be_given_is_told_with_its_variable() -> None:
 
     with pytest.raises(OptionError, match=r"word in the section \[needy\] is not given: .* CELLO_NEEDY_WORD"):
         configured("needy", Needy)
+
+
+def test_an_annotation_that_is_not_there_at_run_time_is_told() -> None:
+    @dataclass(frozen=True)
+    class Typed:
+        pot: Sequence[str] = ()
+
+    words = r"the configuration \S+Typed: an annotation of \S+Typed cannot be resolved: name 'Sequence' is not defined: import"
+    with pytest.raises(PluginError, match=words):
+        configured("typed", Typed)
 
 
 def test_a_secret_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:

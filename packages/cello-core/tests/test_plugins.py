@@ -346,13 +346,14 @@ def test_a_contradiction_is_an_error_of_the_start_that_says_why() -> None:
 def test_the_order_depends_on_no_order_of_installation(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from("abcdefgh"), unique=True, min_size=1))
     phases = {name: data.draw(st.sampled_from(list(Phase))) for name in names}
-    # Who stands further in is asked for by those before it in this order, so that nothing contradicts itself.
+    # Who asks stands further in than those it asks for, or further out, so that nothing contradicts itself.
     possible = sorted(names, key=lambda name: phases[name])
-    asked: dict[str, tuple[str, ...]] = {
-        name: tuple(data.draw(st.lists(st.sampled_from(possible[: index + 1][:-1] or [""]), unique=True)))
-        for index, name in enumerate(possible)
-    }
-    declared = [(name, phases[name], (), tuple(filter(None, asked[name]))) for name in names]
+    wishes: dict[str, dict[str, list[str]]] = {name: {"before": [], "after": []} for name in names}
+    pairs = [(outer, inner) for index, inner in enumerate(possible) for outer in possible[:index]]
+    for outer, inner in data.draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else ():
+        asks, words, other = data.draw(st.sampled_from([(outer, "before", inner), (inner, "after", outer)]))
+        wishes[asks][words].append(other)
+    declared = [(name, phases[name], tuple(one["before"]), tuple(one["after"])) for name, one in wishes.items()]
     found: list[list[str]] = []
     for order in (declared, data.draw(st.permutations(declared))):
         app = App(plugins=[places(one) for one in order], autoload=False)
@@ -361,8 +362,9 @@ def test_the_order_depends_on_no_order_of_installation(data: st.DataObject) -> N
         found.append(names_of(app))
     assert found[0] == found[1]
     assert [phases[name] for name in found[0]] == sorted(phases.values())
-    for name in names:
-        assert all(found[0].index(outer) < found[0].index(name) for outer in asked[name] if outer)
+    for name, one in wishes.items():
+        assert all(found[0].index(name) < found[0].index(inner) for inner in one["before"])
+        assert all(found[0].index(outer) < found[0].index(name) for outer in one["after"])
 
 
 # --- attributes of requests

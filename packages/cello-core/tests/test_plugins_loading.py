@@ -186,6 +186,15 @@ def test_a_plugin_that_fails_says_why_and_nothing_of_it_stays(tmp_path: Path, so
     assert plugin.trace.startswith("Traceback") == bool(re.match(r"(\w+Error|SystemExit|Rude): ", plugin.reason))
 
 
+def test_a_class_is_no_plugin(tmp_path: Path) -> None:
+    source = f"{HEAD}class Greeting:\n    CELLO_API = 1\n    @hookimpl\n    def cello_register(self, plugin): ...\n"
+    package = install(tmp_path, "greeting", source)
+    (tmp_path / f"{package}-1.0.dist-info/entry_points.txt").write_text(
+        f"[cello]\ngreeting = {package}.plugin:Greeting\n"
+    )
+    assert states(tmp_path)["greeting"][2] == "Greeting is a class: name a module, or an object of it"
+
+
 def test_everything_else_works_where_a_plugin_fails(tmp_path: Path) -> None:
     install(tmp_path, "good", registering(method("enable_good")))
     install(tmp_path, "broken", "raise SystemExit('no more')")

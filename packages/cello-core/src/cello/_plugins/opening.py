@@ -66,6 +66,8 @@ def _imported(target: str) -> Any:
 
 
 def _loaded(entry: Entry, found: Any) -> Plugin:
+    if isinstance(found, type):
+        raise _Unfit(f"{found.__qualname__} is a class: name a module, or an object of it")
     version = getattr(found, "CELLO_API", None)
     if type(version) is not int or version != API:
         said = "does not say which version of the interface it speaks" if version is None else f"speaks {version!r}"

@@ -11,7 +11,7 @@ from cello._document import is_object
 from cello._plugins.sections import ask, kind_of, of_variable
 from cello._plugins.settings_file import settings_file
 from cello._plugins.variables import PREFIX, variable
-from cello.errors import OptionError
+from cello.errors import OptionError, PluginError, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -91,7 +91,8 @@ def configured[Config: Dataclass](section: str, kind: type[Config], /, **given: 
     A section that no plugin declares is the application's own.
     Errors: TypeError for what is no key or has another type, and what the dataclass raises of TypeError and ValueError,
     where it was given; OptionError where the environment or the file says it, or nothing says what must be said, naming
-    the source, the key, and unless it is a secret the value; PluginError where two plugins declare the section.
+    the source, the key, and unless it is a secret the value; PluginError where two plugins declare the section, and for
+    an annotation that cannot be resolved.
     """
     keys = _keys(kind)
     ask(section, kind)
@@ -173,7 +174,11 @@ def _keys(kind: type) -> dict[str, _Key]:
 
     if not isinstance(kind, type) or not is_dataclass(kind):  # pyright: ignore[reportUnnecessaryIsInstance] - what the plugin wrote
         raise TypeError(f"{kind!r} is no configuration: give a frozen dataclass")
-    hints = hints_of(kind)
+    try:
+        hints = hints_of(kind)
+    except StartError as error:
+        whose = f"{kind.__module__}.{kind.__qualname__}"
+        raise PluginError(f"the configuration {whose}: {error}: import it outside of `if TYPE_CHECKING:`") from None
     found: dict[str, _Key] = {}
     for field in fields(kind):
         if not field.init:
