@@ -33,7 +33,9 @@ def export(name: str) -> Any:
     except AttributeError as error:
         # The frames above are those of this function, of the module's __getattr__, and of who asks.
         if str(error) != unknown and sys._getframe(2).f_code.co_name == "_handle_fromlist":
-            raise ImportError(str(error), name="cello", name_from=error.name) from None
+            told = ImportError(str(error), name="cello")
+            told.name_from = error.name  # by which Python suggests another, where there is one
+            raise told from None
         raise
 
 
