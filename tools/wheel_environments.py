@@ -43,20 +43,22 @@ plugins = {entry.name: entry.load().CELLO_API for entry in metadata.entry_points
 print(json.dumps([ours, sorted(plugins)]))
 """
 
-#: Every name that a family exports, and how its absence is told.
+#: Every name that a family brings to applications, one that is misspelt, and how their absence is told.
 MISSING = """
 import json
 from traceback import format_exception_only
 from cello._plugins.catalogue import CATALOGUE
 
+uses = {"export": "from cello import {}", "module": "import cello.{}", "App method": "from cello import App; App().{}"}
+asked = [(use.format(name), family) for kind, use in uses.items() for name, family in CATALOGUE.get(kind, {}).items()]
 told = {}
-for name, family in {**CATALOGUE.get("export", {}), "Blueprnt": None}.items():
+for code, family in [*asked, ("from cello import Blueprnt", None)]:
     try:
-        exec(f"from cello import {name}")
-    except ImportError as error:
-        told[name] = [family, "".join(format_exception_only(error))]
+        exec(code)
+    except (ImportError, AttributeError) as error:
+        told[code] = [family, "".join(format_exception_only(error))]
     else:
-        told[name] = [family, None]
+        told[code] = [family, None]
 print(json.dumps(told))
 """
 
@@ -105,18 +107,18 @@ class Environment:
         return ours, families
 
     def missing_complaints(self) -> list[str]:
-        """What is unhelpful where a name is imported that no family here brings.
+        """What is unhelpful where a name is used that no family here brings.
 
-        Every export of a family has to be told with its distribution and how that is installed; a typing error with the
-        name that was meant.
+        Every export, module and App method of a family has to be told with its distribution and how that is installed;
+        a typing error with the name that was meant.
         """
         complaints: list[str] = []
-        for name, (family, words) in json.loads(self.run(MISSING)).items():
+        for code, (family, words) in json.loads(self.run(MISSING)).items():
             helpful = [f"cello-{family}", "pip install"] if family else ["'Blueprint'"]
             if words is None:
-                complaints.append(f"{name} can be imported without cello-{family}")
+                complaints.append(f"{code!r} does something without cello-{family}")
             elif missed := [text for text in helpful if text not in words]:
-                complaints.append(f"without {name} one reads {words!r}, and nothing of {', '.join(missed)}")
+                complaints.append(f"by {code!r} one reads {words!r}, and nothing of {', '.join(missed)}")
         return complaints
 
     def serve(self) -> dict[str, str]:
