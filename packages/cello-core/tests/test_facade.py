@@ -184,12 +184,14 @@ def cello_register(plugin):
     plugin.export("Words", "words")
     plugin.route_option("word", "words:option", phase=Phase.EDGE)
     plugin.command("speak", "words:command", "says a word")
+    plugin.provider("Cache", "words:Cache")
 """
 USES = {
     "App method": "cello.App().enable_words()",
     "export": "from cello import Words",
     "route option": "cello.App().get('/', word=1)",
     "command": "from cello._cli import main\nmain(['speak'])",
+    "provider": "from cello.providers import Cache\ncello.App().provided(Cache)",
 }
 
 

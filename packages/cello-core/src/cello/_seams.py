@@ -76,7 +76,11 @@ class Seams:
         """
         found = self.find(protocol, name)
         if found is None:
+            from cello._plugins.declaration import Kind
+            from cello._plugins.missing import unsure
+
             advice = "; ".join(_advice(protocol, self, self._plugins))
+            advice += unsure(Kind.PROVIDER, protocol.__name__, self._plugins)
             raise StartError(f"{feature} needs a {protocol.__name__}, and nothing provides one: {advice}")
         return found.value
 
