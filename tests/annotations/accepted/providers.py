@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_type
 
-from cello import App
+from cello import App, Depends
 from cello.providers import Cache, Database
 
 if TYPE_CHECKING:
@@ -33,3 +33,10 @@ async def use(redis: Redis) -> None:
     async with redis.subscribe("news") as messages:
         async for channel, message in messages:
             assert_type((channel, message), tuple[str, bytes])
+
+
+@app.get("/by-form")
+async def by_form(cache: Cache = Depends(Cache)) -> bytes:
+    """What is provided of a form."""
+    assert_type(cache, Cache)
+    return await cache.get("greeting") or b""

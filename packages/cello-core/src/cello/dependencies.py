@@ -63,10 +63,12 @@ def Depends(  # noqa: N802 - it reads as the class that it once was
     """Marks a parameter as a dependency, as its default or in `Annotated`.
 
     Shape: `dependency` is a function, `def` or `async def`, that returns it or yields it once; a class; a callable
-    object; or the name of a singleton. In `Annotated[Service, Depends()]` it is the class that is annotated. Its own
-    parameters are given to it as a handler's are. What it yielded is cleaned up after the last byte of the answer
-    ("request"), before the head of the answer ("call"), or at shut-down ("app", which is made once).
+    object; a form of which a feature provides one (`App.provide`); or the name of a singleton. In
+    `Annotated[Service, Depends()]` it is the class that is annotated. Its own parameters are given to it as a handler's
+    are. What it yielded is cleaned up after the last byte of the answer ("request"), before the head of the answer
+    ("call"), or at shut-down ("app", which is made once).
     Errors: TypeError for what cannot be called and is no name, ValueError for another scope; StartError at start for a
-    cycle, a name that nobody registered, and a scope that outlives what it depends on.
+    cycle, a name that nobody registered, a protocol that nothing provides, and a scope that outlives what it depends
+    on.
     """
     return Dependency(dependency, scope=scope, use_cache=use_cache)
