@@ -391,6 +391,10 @@ def test_what_is_no_form_in_parts_is_refused(serve: Serve) -> None:
     assert server.post("/names", b"{}", {"content-type": "application/json"}).status == 415
     assert server.post("/form", b"{}", {"content-type": "application/json"}).status == 415
     assert server.post("/names", PART_A, MULTIPART).status == 400
+    for path in ("/names", "/size", "/read", "/form"):
+        refused = server.post(path, b"", MULTIPART)
+        assert refused.status == 400
+        assert b"ends before its first boundary" in refused.body
     assert server.post("/form", PART_A, MULTIPART).status == 400
     assert server.post("/limited", PART_A * 50 + PARTS_END, MULTIPART).status == 413
     assert server.post("/there", PART_A + PARTS_END, MULTIPART).status == 500

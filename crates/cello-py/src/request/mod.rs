@@ -575,7 +575,9 @@ impl Request {
     /// Errors: RuntimeError on another route; HTTPError 415 for a body that is no form in parts.
     fn parts(slf: &Bound<'_, Self>) -> PyResult<Parts> {
         let exchange = slf.get().exchange.clone();
-        if !exchange.is_arriving() {
+        // A body of no bytes never arrives. It is the client's mistake, as any form is that breaks off.
+        let is_empty = !exchange.is_form() && exchange.body().is_empty();
+        if !exchange.is_arriving() && !is_empty {
             let words = "the body of this request is there: parts() is for routes with stream=True, form() for others";
             return Err(PyRuntimeError::new_err(words));
         }
