@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -16,8 +17,9 @@ import msgspec
 import pydantic.dataclasses
 import pytest
 from cello import Request, Response
+from cello._dto import reader as read_with
 from cello._inject import Providers, inject
-from cello._invalid import Fault, Invalid
+from cello._invalid import Enough, Fault, Faults, Invalid, many
 from cello._structure import from_json
 from cello.errors import HTTPError, MalformedJSON, StartError
 from cello.params import Body, Query
@@ -311,6 +313,8 @@ def test_a_model_that_cannot_be_made_is_refused_at_start() -> None:
         reading(Broken)
     with pytest.raises(StartError, match="Opaque'> is nothing that JSON can be made into"):
         from_json(Holder)
+    with pytest.raises(StartError, match="min_length=1 cannot be asked of int"):
+        from_json(dict[str, Annotated[int, Body(min_length=1)]])
     with pytest.raises(StartError, match=r"an annotation of .*Local cannot be resolved: name 'Broken'"):
         reading(Annotated[Local, DTOConfig()])
 
@@ -320,8 +324,10 @@ def test_a_model_that_cannot_be_made_is_refused_at_start() -> None:
 
 def made(annotation: Any, value: Any) -> Any:
     """A value made by Cello's own converter."""
-    faults: list[Fault] = []
-    result = from_json(annotation)(value, (), faults)
+    faults = Faults()
+    result = None
+    with suppress(Enough):
+        result = from_json(annotation)(value, (), faults)
     if faults:
         raise Invalid(faults)
     return result
@@ -409,6 +415,49 @@ def test_any_value_of_json_is_made_or_refused(value: Any) -> None:
             made(annotation, value)
         except Invalid as invalid:
             assert invalid.faults
+
+
+@pytest.mark.parametrize(
+    "annotation", [list[str], list[str | None], list[list[int] | str], list[Item], set[Literal["a"]], dict[str, str]]
+)
+def test_what_is_wrong_a_hundred_thousand_times_is_looked_at_until_enough_is_known(annotation: Any) -> None:
+    value: Any = [1] * 100_000
+    with pytest.raises(Invalid) as caught:
+        made(annotation, dict.fromkeys(map(str, range(100_000)), 1) if annotation == dict[str, str] else value)
+    assert len(many(caught.value.faults)) == 100
+    assert len(caught.value.faults) == 1001
+
+
+def test_a_list_with_a_configuration_is_looked_at_until_enough_is_known() -> None:
+    with pytest.raises(Invalid) as caught:
+        read_with(list[Item], DTOConfig().read_only("name"))(b"[" + b'{"name":1},' * 10_000 + b"{}]")
+    assert len(caught.value.faults) == 1001
+
+
+@dataclass
+class Sum:
+    left: Sum | Product | int
+    right: int
+    kind: Literal["sum"]
+
+
+@dataclass
+class Product:
+    left: Sum | Product | int
+    right: int
+    kind: Literal["product"]
+
+
+def test_a_part_of_a_value_is_tried_once_by_each_union_however_deep_it_is() -> None:
+    value, expected, wrong = 1, 1, "x"  # type: tuple[Any, Any, Any]
+    for _ in range(100):  # each is taken for a sum first, and is none by its last member
+        value = {"left": value, "right": 1, "kind": "product"}
+        expected = Product(expected, 1, "product")
+        wrong = {"left": wrong, "right": 1, "kind": "product"}
+    assert made(Sum | Product, value) == expected
+    with pytest.raises(Invalid) as caught:
+        made(Sum | Product, wrong)
+    assert Fault("body", ("left",) * 100, "must be an integer", "int_type") in caught.value.faults
 
 
 def test_a_post_init_that_refuses_is_an_error_of_the_client() -> None:

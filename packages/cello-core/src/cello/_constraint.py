@@ -7,19 +7,22 @@ are, and none of them has to be installed.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cello._invalid import Wrong
+from cello.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     type Check = Callable[[Any], None]
 
-__all__ = ["checker", "constraints", "is_known", "lengths", "without_lengths"]
+__all__ = ["check_fit", "checker", "constraints", "is_known", "lengths", "without_lengths"]
 
 _NAMES = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern")
 _LENGTHS = ("min_length", "max_length")
+_NUMBERS = (int, float, bool, Decimal)
 #: Whose objects a library takes for constraints: packages by library.
 _KNOWN = {"pydantic": ("pydantic", "annotated_types"), "msgspec": ("msgspec",)}
 
@@ -45,6 +48,33 @@ def constraints(metadata: Iterable[Any]) -> list[tuple[str, Any]]:
 def is_known(library: str, said: Any) -> bool:
     """Whether a library checks what an object of `Annotated` says, or that says nothing."""
     return type(said).__module__.partition(".")[0] in _KNOWN[library] or not constraints([said])
+
+
+def check_fit(kinds: Iterable[Any], metadata: Iterable[Any]) -> None:
+    """Checks what is said against the types that it is said of.
+
+    Errors: StartError for what can be asked of no value of theirs.
+    """
+    kinds = [kind for kind in kinds if isinstance(kind, type) and kind is not type(None)]
+    for name, bound in constraints(metadata):
+        said = f"{name}={bound!r}"
+        unfit: list[type] = []
+        if name in _LENGTHS:
+            if not isinstance(bound, int) or bound < 0:
+                raise StartError(f"{said} is no number of characters or elements")
+            unfit = [kind for kind in kinds if issubclass(kind, _NUMBERS)]
+        elif name == "pattern":
+            try:
+                re.compile(bound)
+            except (re.error, TypeError) as error:
+                raise StartError(f"{said} is no regular expression: {error}") from None
+            unfit = [kind for kind in kinds if issubclass(kind, _NUMBERS)]
+        elif name in _NAMES and all(kind is str or kind in _NUMBERS for kind in kinds):
+            unfit = [kind for kind in kinds if (kind is str) != isinstance(bound, str)]
+            unfit = unfit if len(unfit) == len(kinds) else []
+        if unfit:
+            lengths = ": it has min_length, max_length and pattern" if unfit[0] is str else ""
+            raise StartError(f"{said} cannot be asked of {unfit[0].__name__}{lengths}")
 
 
 def checker(metadata: Iterable[Any]) -> Check | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
 from cello._document import is_array, is_object
-from cello._invalid import Fault, Invalid
+from cello._invalid import Enough, Fault, Faults, Invalid
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -131,11 +131,14 @@ def reader(annotation: Any, config: DTOConfig) -> Read:
 
     def read_document(document: bytes) -> Any:
         value = _json_decode(document)
-        faults: list[Fault] = []
-        if is_list and is_array(value):
-            value = [inward.given(item, (number,), faults) for number, item in enumerate(value)]
-        else:
-            value = inward.given(value, (), faults)
+        faults = Faults()
+        try:
+            if is_list and is_array(value):
+                value = [inward.given(item, (number,), faults) for number, item in enumerate(value)]
+            else:
+                value = inward.given(value, (), faults)
+        except Enough:
+            raise Invalid(faults) from None
         made: Any = None
         try:
             made = read(_json_encode(value))
@@ -217,7 +220,7 @@ class _Inward:
         self.refused = {config._aliases.get(name, fields[name]) for name in config._read_only if config._has(name)}
         self.dropped = {*fields.values(), *config._aliases.values()}
 
-    def given(self, value: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Any:
+    def given(self, value: Any, path: tuple[str | int, ...], faults: Faults) -> Any:
         if not is_object(value):
             return value
         members: dict[str, Any] = {}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Fault", "Invalid", "Wrong", "many"]
+    #: What a union has made of parts of a value, and what is wrong with them: by the union and by the part.
+    type Known = dict[tuple[int, int], tuple[Any, Faults]]
+
+__all__ = ["FAULTS", "Enough", "Fault", "Faults", "Invalid", "Wrong", "many"]
 
 #: Of more faults a client is told the first.
 FAULTS = 100
+#: With more than these a value is not looked at further. Several may be told as one.
+_ENOUGH = 10 * FAULTS
 
 
 class Fault(NamedTuple):
@@ -25,6 +30,28 @@ class Fault(NamedTuple):
     code: str
     #: Whether it is told with `field` and `message` too, the members of the older form.
     is_of_field: bool = False
+
+
+class Enough(Exception):
+    """So much is wrong with a value that the rest does not matter."""
+
+
+class Faults(list[Fault]):
+    """What is wrong with a value by now.
+
+    Errors: `append` raises Enough.
+    """
+
+    def __init__(self, known: Known | None = None) -> None:
+        super().__init__()
+        #: Within a union; else None.
+        self.known = known
+
+    def append(self, fault: Fault, /) -> None:
+        """Notes one more."""
+        super().append(fault)
+        if len(self) > _ENOUGH:
+            raise Enough
 
 
 class Wrong(Exception):

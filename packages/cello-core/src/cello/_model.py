@@ -6,13 +6,14 @@ pydantic and msgspec are used where the application has imported them, and never
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cello import _msgspec
 from cello._annotation import members, split
 from cello._constraint import checker, is_known
 from cello._document import is_array, is_object
-from cello._invalid import Fault, Invalid, Wrong
+from cello._invalid import Enough, Fault, Faults, Invalid, Wrong
 from cello._structure import from_json, hints_of, is_structure
 from cello.errors import StartError
 
@@ -203,8 +204,10 @@ def _by_hand(annotation: Any) -> Read:
     convert = from_json(annotation)
 
     def read(document: bytes) -> Any:
-        faults: list[Fault] = []
-        value = convert(_json_decode(document), (), faults)
+        faults = Faults()
+        value = None
+        with suppress(Enough):
+            value = convert(_json_decode(document), (), faults)
         if faults:
             raise Invalid(faults)
         return value

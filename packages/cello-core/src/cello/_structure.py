@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from uuid import UUID
 
 from cello._annotation import members, split
-from cello._constraint import checker
+from cello._constraint import check_fit, checker
 from cello._document import is_array, is_object
-from cello._invalid import Fault, Wrong
+from cello._invalid import Enough, Fault, Faults, Wrong
 from cello._text import choices, from_text, spelled
 from cello.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cello._invalid import Known
+
     type Path = tuple[str | int, ...]
-    #: Makes the value; what is wrong goes into the list.
-    type Convert = Callable[[Any, Path, list[Fault]], Any]
+    #: Makes the value; what is wrong goes into the list, which raises Enough.
+    type Convert = Callable[[Any, Path, Faults], Any]
 
 __all__ = ["fields_of", "from_json", "hints_of", "is_structure"]
 
@@ -97,11 +99,12 @@ def from_json(annotation: Any) -> Convert:
 def _made(annotation: Any, known: dict[Any, Convert]) -> Convert:
     annotation, metadata = split(annotation)
     convert = _of(annotation, known)
+    check_fit(members(annotation), metadata)
     check = checker(metadata)
     if check is None:
         return convert
 
-    def checked(value: Any, path: Path, faults: list[Fault]) -> Any:
+    def checked(value: Any, path: Path, faults: Faults) -> Any:
         before = len(faults)
         made = convert(value, path, faults)
         if len(faults) == before:
@@ -162,7 +165,7 @@ _PLAIN: dict[Any, tuple[Callable[[Any], bool], str, str]] = {
 def _plain(holds: Callable[[Any], bool], detail: str, code: str) -> Convert:
     is_float = code == "float_type"
 
-    def convert(value: Any, path: Path, faults: list[Fault]) -> Any:
+    def convert(value: Any, path: Path, faults: Faults) -> Any:
         if not holds(value):
             faults.append(Fault(_PLACE, path, detail, code))
             return None
@@ -178,7 +181,7 @@ def _plain(holds: Callable[[Any], bool], detail: str, code: str) -> Convert:
 
 
 def _text(of_text: Callable[[str], Any]) -> Convert:
-    def convert(value: Any, path: Path, faults: list[Fault]) -> Any:
+    def convert(value: Any, path: Path, faults: Faults) -> Any:
         try:
             # A value that is no text gets the words for a text that is none.
             return of_text(value if isinstance(value, str) else "")
@@ -189,7 +192,7 @@ def _text(of_text: Callable[[str], Any]) -> Convert:
     return convert
 
 
-def _decimal(value: Any, path: Path, faults: list[Fault]) -> Any:
+def _decimal(value: Any, path: Path, faults: Faults) -> Any:
     of_text = from_text(Decimal)
     assert of_text is not None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -204,7 +207,7 @@ def _choice(allowed: list[tuple[Any, Any]]) -> Convert:
     by_kind: dict[tuple[type[Any], Any], Any] = {(type(value), value): member for value, member in allowed}
     words = f"must be one of {', '.join(spelled(value) for value, _ in allowed)}"
 
-    def convert(value: Any, path: Path, faults: list[Fault]) -> Any:
+    def convert(value: Any, path: Path, faults: Faults) -> Any:
         # True is 1 to a dict, and is no 1 in JSON.
         kinds: tuple[type[Any], ...] = (bool, int, float, str)
         kind = next((kind for kind in kinds if isinstance(value, kind)), NoneType)
@@ -218,24 +221,45 @@ def _choice(allowed: list[tuple[Any, Any]]) -> Convert:
 
 
 def _union(several: list[Convert]) -> Convert:
-    def convert(value: Any, path: Path, faults: list[Fault]) -> Any:
-        refused: list[Fault] = []
+    def tried(value: Any, path: Path, known: Known) -> tuple[Any, Faults]:
+        refused = Faults(known)
         for one in several:
-            found: list[Fault] = []
-            made = one(value, path, found)
+            found = Faults(known)
+            try:
+                made = one(value, path, found)
+            except Enough:
+                made = None
             if not found:
-                return made
+                return made, found
             # Whatever got furthest into the value is what it was meant to be.
             depth, before = max(len(f.path) for f in found), max((len(f.path) for f in refused), default=0)
-            refused = [*refused, *found] if depth == before or not refused else found if depth > before else refused
-        faults += refused
-        return None
+            if depth == before or not refused:
+                refused += found
+            elif depth > before:
+                refused = found
+        return None, refused
+
+    def convert(value: Any, path: Path, faults: Faults) -> Any:
+        known = faults.known
+        if known is None:
+            made, refused = tried(value, path, {})
+        elif is_object(value) or is_array(value):
+            # Each union around a part asks for it as often as it has members: without a note, twice as often a level.
+            key = (id(several), id(value))
+            if key not in known:
+                known[key] = tried(value, path, known)
+            made, refused = known[key]
+        else:
+            made, refused = tried(value, path, known)
+        for fault in refused:
+            faults.append(fault)
+        return made
 
     return convert
 
 
 def _array(element: Convert | None, gather: Callable[[list[Any]], Any]) -> Convert:
-    def convert(value: Any, path: Path, faults: list[Fault]) -> Any:
+    def convert(value: Any, path: Path, faults: Faults) -> Any:
         if not is_array(value):
             faults.append(Fault(_PLACE, path, "must be an array", "list_type"))
             return None
@@ -250,7 +274,7 @@ def _array(element: Convert | None, gather: Callable[[list[Any]], Any]) -> Conve
 
 
 def _row(elements: list[Convert]) -> Convert:
-    def convert(value: Any, path: Path, faults: list[Fault]) -> Any:
+    def convert(value: Any, path: Path, faults: Faults) -> Any:
         if not is_array(value) or len(value) != len(elements):
             faults.append(Fault(_PLACE, path, f"must be an array of {len(elements)} elements", "tuple_type"))
             return None
@@ -268,7 +292,7 @@ def _object(arguments: tuple[Any, ...], known: dict[Any, Convert]) -> Convert:
     if arguments and key is None:
         raise StartError(f"{arguments[0]!r} is nothing that the name of a member can be made into")
 
-    def convert(value: Any, path: Path, faults: list[Fault]) -> Any:
+    def convert(value: Any, path: Path, faults: Faults) -> Any:
         if not is_object(value):
             faults.append(Fault(_PLACE, path, "must be an object", "dict_type"))
             return None
@@ -290,7 +314,7 @@ def _structure(kind: Any, known: dict[Any, Convert]) -> Convert:
         return known[kind]
     fields: list[tuple[str, Convert, bool]] = []
 
-    def convert(value: Any, path: Path, faults: list[Fault]) -> Any:
+    def convert(value: Any, path: Path, faults: Faults) -> Any:
         if not is_object(value):
             faults.append(Fault(_PLACE, path, "must be an object", "dict_type"))
             return None
