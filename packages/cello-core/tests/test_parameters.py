@@ -229,6 +229,43 @@ def test_dates_that_cannot_be_compared_are_an_error_of_the_client() -> None:
     assert "cannot be compared" in errors_of(annotation, "value=2026-01-02T00:00:00")[0]["detail"]
 
 
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        (Annotated[int, Query(min_length=3)], "min_length=3 cannot be asked of int"),
+        (Annotated[int | str, Query(max_length=3)], "max_length=3 cannot be asked of int"),
+        (Annotated[float | None, Query(pattern="a")], "pattern='a' cannot be asked of float"),
+        (Annotated[str, Query(ge=3)], "ge=3 cannot be asked of str: it has min_length, max_length and pattern"),
+        (Annotated[str, annotated_types.Gt(3)], "gt=3 cannot be asked of str: it has min_length"),
+        (Annotated[int, Query(le="3")], "le='3' cannot be asked of int"),
+        (Annotated[str, Query(min_length="3")], "min_length='3' is no number of characters or elements"),  # type: ignore
+        (Annotated[list[str], Query(max_length=-1)], "max_length=-1 is no number of characters or elements"),
+        (Annotated[str, Query(pattern="[")], r"pattern='\[' is no regular expression: unterminated character set"),
+        (Annotated[list[str], Query(pattern=3)], "pattern=3 is no regular expression"),  # type: ignore
+        (Annotated[int, Query(), Header()], r"value has two marks, Query\(\) and Header\(\): leave one of them out"),
+    ],
+)
+def test_what_no_value_of_its_type_can_be_is_told_at_start(annotation: Any, words: str) -> None:
+    with pytest.raises(StartError, match=words):
+        taking(annotation)
+
+
+def test_what_some_value_of_its_type_can_be_is_asked_of_it() -> None:
+    assert ask(Annotated[str, Query(ge="b")], "value=c") == "c"
+    assert ask(Annotated[int | str, Query(ge=3)], "value=4") == 4
+    assert ask(Annotated[list[int], Query(min_length=1, ge=3)], "value=4") == [4]
+    assert ask(Annotated[Decimal, Query(ge=3)], "value=4") == 4
+    assert ask(Annotated[UUID | None, Query(min_length=3)], "", None) is None
+
+
+def test_a_mark_takes_no_default() -> None:
+    words = r"Query\(\) takes no default, which stands behind the parameter: write Annotated\[int, Query\(\)\] = 1"
+    with pytest.raises(TypeError, match=words):
+        Query(1)  # type: ignore[arg-type]  # pyright: ignore
+    with pytest.raises(TypeError, match=words):
+        Query(default=1)  # type: ignore[call-arg]  # pyright: ignore
+
+
 def test_a_mark_takes_no_other_names() -> None:
     with pytest.raises(TypeError, match=r"Query\(\) takes no minimum: there are alias, ge,"):
         Query(minimum=1)  # type: ignore[call-arg]  # pyright: ignore

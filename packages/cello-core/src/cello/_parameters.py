@@ -7,7 +7,7 @@ from operator import methodcaller
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from cello._annotation import EMPTY, Taken, is_optional, members, spelled, split
-from cello._constraint import lengths, without_lengths
+from cello._constraint import check_fit, lengths, without_lengths
 from cello._dto import config_of
 from cello._graph import Leaf
 from cello._kernel import FormData, Request, UploadedFile
@@ -59,7 +59,7 @@ class Parameters:
         if isinstance(default, Parameter):
             kind = type(default).__name__
             raise StartError(f"{name} has a mark as its default: write {name}: Annotated[…, {kind}(…)]")
-        mark, metadata = _mark(parameter.metadata)
+        mark, metadata = _mark(name, parameter.metadata)
         if mark is None and name in self._path_names:
             mark = Path()
         if mark is None and annotation in _UNKNOWN:
@@ -98,6 +98,7 @@ class Parameters:
             raise StartError(f"{parameter.name} is a parameter of the path, which has none of the name {name!r}")
         default = None if parameter.default is EMPTY and is_optional(annotation) else parameter.default
         several = _collection(annotation)
+        check_fit(members(annotation) if several is None else (), metadata)
         if isinstance(mark, File):
             return self._of_form(of_file(mark._place, name, default, several is not None), name)
         if several is None:
@@ -165,7 +166,7 @@ async def _read_form(request: Request) -> None:
     await request.form()
 
 
-def _mark(metadata: tuple[Any, ...]) -> tuple[Parameter | None, tuple[Any, ...]]:
+def _mark(name: str, metadata: tuple[Any, ...]) -> tuple[Parameter | None, tuple[Any, ...]]:
     """The mark among what `Annotated` says, and the rest."""
     mark: Parameter | None = None
     rest: list[Any] = []
@@ -173,6 +174,8 @@ def _mark(metadata: tuple[Any, ...]) -> tuple[Parameter | None, tuple[Any, ...]]
         if isinstance(said, type) and issubclass(said, Parameter):
             said = said()
         if isinstance(said, Parameter):
+            if mark is not None:
+                raise StartError(f"{name} has two marks, {mark!r} and {said!r}: leave one of them out")
             mark = said
         else:
             rest.append(said)

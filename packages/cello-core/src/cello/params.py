@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any, TypedDict, Unpack
+    from typing import Any, Never, TypedDict, Unpack
 
     class Constraints(TypedDict, total=False):
         """What every mark takes by name."""
@@ -54,10 +54,15 @@ class Parameter:
     pattern: str | None
     description: str | None
 
-    def __init__(self, **constraints: Unpack[Constraints]) -> None:
+    def __init__(self, *defaults: Never, **constraints: Unpack[Constraints]) -> None:
+        kind = type(self).__name__
+        if defaults or "default" in constraints:
+            raise TypeError(
+                f"{kind}() takes no default, which stands behind the parameter: write Annotated[int, {kind}()] = 1"
+            )
         for name in constraints:
             if name not in _NAMES:
-                raise TypeError(f"{type(self).__name__}() takes no {name}: there are {', '.join(_NAMES)}")
+                raise TypeError(f"{kind}() takes no {name}: there are {', '.join(_NAMES)}")
         for name in _NAMES:
             setattr(self, name, constraints.get(name))
 
