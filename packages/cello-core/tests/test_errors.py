@@ -463,6 +463,18 @@ def test_exceptions_of_any_shape_are_told_within_bounds() -> None:
     with pytest.raises(RecursionError) as caught:
         recurse()
     lines = fold(caught.value).splitlines()
+    assert re.fullmatch(r"  … the same \d+ more times", lines[-1])
+    assert len(lines) < 15
+
+    def back() -> None:
+        forth()
+
+    def forth() -> None:
+        back()
+
+    with pytest.raises(RecursionError) as caught:
+        back()
+    lines = fold(caught.value).splitlines()
     assert any(re.fullmatch(r"  … \d+ more frames", line) for line in lines)
     assert len(lines) < 250
 

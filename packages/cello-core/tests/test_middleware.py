@@ -470,6 +470,10 @@ def takes_one(request: Request) -> Any: ...
 def takes_three(request: Request, call_next: Any, more: Any) -> Any: ...
 
 
+async def with_a_yield(request: Request, call_next: Any) -> Any:
+    yield await call_next(request)
+
+
 @pytest.mark.parametrize(
     ("middleware", "words"),
     [
@@ -478,6 +482,7 @@ def takes_three(request: Request, call_next: Any, more: Any) -> Any: ...
         (takes_three, r"is to take \(request, call_next\)"),
         (Needs, "Needs cannot be made without arguments: give an instance of it"),
         (App, "no middleware"),
+        (with_a_yield, r"with_a_yield is no middleware, since it has a yield: write `response = await call_next"),
     ],
 )
 def test_what_is_no_middleware_is_refused_at_once(middleware: Any, words: str) -> None:
@@ -487,6 +492,16 @@ def test_what_is_no_middleware_is_refused_at_once(middleware: Any, words: str) -
         App().add_middleware(middleware)
     with pytest.raises(TypeError, match=words):
         App().get("/", middleware=[middleware])
+
+
+def test_a_hook_with_a_yield_is_refused_at_once() -> None:
+    def hook(request: Request) -> Any:
+        yield request
+
+    with pytest.raises(
+        TypeError, match=r"hook is no before_request function, since it has a yield: write a middleware"
+    ):
+        App().before_request(hook)
 
 
 def named(name: str) -> Any:

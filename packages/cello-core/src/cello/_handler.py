@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["inner", "is_async", "name_of", "short_name", "takes", "where"]
+__all__ = ["inner", "is_async", "name_of", "short_name", "takes", "where", "yields"]
 
 #: What looks longer is named by its kind.
 _CHARACTERS = 60
@@ -20,6 +20,14 @@ def is_async(function: Callable[..., Any]) -> bool:
 
     called = function if isroutine(function) else getattr(type(function), "__call__", function)  # noqa: B004 - the method itself is wanted
     return iscoroutinefunction(function) or iscoroutinefunction(called)
+
+
+def yields(function: Callable[..., Any]) -> bool:
+    """Whether a call only makes a generator, and runs nothing of the function: one with a `yield`, `async` or not."""
+    from inspect import isasyncgenfunction, isgeneratorfunction, isroutine
+
+    called = function if isroutine(function) else getattr(type(function), "__call__", function)  # noqa: B004 - the method itself is wanted
+    return any(isgeneratorfunction(one) or isasyncgenfunction(one) for one in (function, called))
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:

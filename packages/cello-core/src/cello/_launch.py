@@ -60,15 +60,32 @@ class Deferred:
 
 
 def run(app: App, arguments: Mapping[str, Any]) -> None:
-    """Does what `App.run` promises."""
+    """Does what `App.run` promises.
+
+    Errors: StartError in a thread where a loop runs.
+    """
     if Deferred.current is not None:
         Deferred.current.arguments[id(app)] = arguments
         return
+    if _is_in_a_loop():
+        raise StartError("app.run() has a loop of its own, and cannot be called where one runs: call it in a def")
     try:
         command_line = _options.script_options(sys.argv[1:])
     except OptionError as error:
         fail(error, EXIT_USAGE)
     serve(app, command_line, arguments, is_script=True)
+
+
+def _is_in_a_loop() -> bool:
+    if "asyncio" not in sys.modules:  # what becomes a supervisor does without
+        return False
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def serve(app: App, command_line: Mapping[str, Any], arguments: Mapping[str, Any], *, is_script: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from cello._handler import name_of, takes
+from cello._handler import name_of, takes, yields
 from cello.errors import StartError
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ def checked(middleware: object) -> Middleware:
         raise TypeError(f"{name_of(made)} is no middleware: it is a function (request, call_next)")
     if not takes(made, 2):
         raise TypeError(f"{name_of(made)} is no middleware: it is to take (request, call_next)")
+    if yields(made):
+        raise TypeError(
+            f"{name_of(made)} is no middleware, since it has a yield: write `response = await call_next(request)`"
+        )
     return cast("Middleware", made)
 
 

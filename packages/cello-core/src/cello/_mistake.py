@@ -166,16 +166,21 @@ def called(words: str, names: dict[str, Any]) -> str | None:
     from difflib import get_close_matches
     from inspect import signature
 
-    found = re.match(r"([\w.]+)\(\) (got an unexpected keyword argument '(\w+)'|missing \d+ required .*: (.*))", words)
-    function = None if found is None else _function(found[1], names)
+    found = re.match(
+        r"([\w.]+)\(\) (got an unexpected keyword argument '(\w+)'|missing \d+ required .*: (.*)|takes .* given$)",
+        words,
+    )
+    function = None if found is None else _function(found[1].removesuffix(".__new__"), names)
     if found is None or function is None:
         return None
     parameters = [one for one in signature(function).parameters.values() if one.name != "self"]
     known = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
-    name = found[1].removesuffix(".__init__").rpartition(".")[2]
+    named = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    name = found[1].removesuffix(".__init__").removesuffix(".__new__").rpartition(".")[2]
     if found[3] is None:
-        said = [f"{one}=…" if one != known[0] else one for one in known]
-        return f"{name}() misses {found[4]}: it is called as {name}({', '.join(said)})"
+        said = [f"{one}=…" if one != known[0] or one in named else one for one in known]
+        wrong = "is given too much" if found[4] is None else f"misses {found[4]}"
+        return f"{name}() {wrong}: it is called as {name}({', '.join(said)})"
     close = get_close_matches(found[3], known, 1)
     return f"{name}() takes no {found[3]!r}: {f'did you mean {close[0]}?' if close else f'it takes {", ".join(known)}'}"
 

@@ -34,8 +34,13 @@ __all__ = ["Scope"]
 class Scope:
     """Routes, blueprints, and what stands around the handlers of all of them."""
 
+    if not TYPE_CHECKING:  # with it, what a type checker takes for the arguments would be anything
+
+        def __new__(cls, *_: object, **__: object) -> Self:
+            watch()  # before what is given can be wrong
+            return super().__new__(cls)
+
     def __init__(self) -> None:
-        watch()
         self._routes: list[Route] = []
         #: Blueprints and applications, each with its prefix.
         self._children: list[tuple[str, Scope]] = []

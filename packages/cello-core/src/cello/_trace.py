@@ -8,6 +8,7 @@ import re
 import sysconfig
 import textwrap
 import traceback
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _PARAMETER = re.compile(r"while processing '(\w+)'")
 _CAUSES = 10
 _MEMBERS = 10
 _FRAMES = 50
+#: How often a line is told that called itself.
+_REPEATS = 3
 #: How deep groups are told that are in groups.
 _DEPTH = 10
 
@@ -136,9 +139,19 @@ def _steps(error: BaseException) -> list[Frame | str]:
         steps += _count(folded)
         folded = []
         steps.append(Frame(code.co_filename, line, code.co_qualname, frame.f_globals))
-    steps += _count(folded)
+    steps = _without_repeats([*steps, *_count(folded)])
     left_out = len(steps) - 2 * _FRAMES
     return steps if left_out <= 0 else [*steps[:_FRAMES], f"… {left_out} more frames", *steps[-_FRAMES:]]
+
+
+def _without_repeats(steps: list[Frame | str]) -> list[Frame | str]:
+    kept: list[Frame | str] = []
+    for _, run in groupby(steps, lambda step: step if isinstance(step, str) else step[:3]):
+        same = list(run)
+        kept += same[:_REPEATS]
+        if len(same) > _REPEATS:
+            kept.append(f"… the same {len(same) - _REPEATS} more times")
+    return kept
 
 
 def _render_one(told: Told) -> str:

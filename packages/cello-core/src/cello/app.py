@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+from cello._handler import name_of, takes, yields
 from cello._kernel import TrustedProxies
 from cello._path import checked_prefix
 from cello._plugins import given, installed
@@ -106,6 +107,8 @@ class App(Scope, AppMethods):
             try:
                 function = self._plugins.load(Kind.APP_METHOD, name, unknown)
             except AttributeError as error:
+                if str(error) == unknown and (words := _elsewhere(name)):
+                    error = AttributeError(words, name=name)  # without the object, of which Python would name more
                 raise error.with_traceback(None) from None
             if not callable(function):
                 raise self._plugins.unfit(Kind.APP_METHOD, name, f"{function!r}, which cannot be called")
@@ -214,12 +217,24 @@ class App(Scope, AppMethods):
     def on_event(self, event: Literal["startup", "shutdown"]) -> ListenerDecorator:
         """Calls the function, `def` or `async def`, before the first request or after the last.
 
-        Errors: ValueError for another event.
+        Errors: ValueError for another event; TypeError for a function that takes something, or has a `yield`.
         """
+        if callable(event):
+            raise TypeError(f'{name_of(event)} is no event: write @app.on_event("startup")')
         if event not in _EVENTS:
             raise ValueError(f"there is no event {event!r}: use one of {', '.join(_EVENTS)}")
 
         def register[Function: Callable[[], Any]](listener: Function) -> Function:
+            if not callable(listener):
+                raise TypeError(f"{name_of(listener)} is no {event} function: it is a function that takes nothing")
+            if not takes(listener, 0):
+                raise TypeError(
+                    f"{name_of(listener)} is no {event} function, since it takes something: use app by its name"
+                )
+            if yields(listener):
+                raise TypeError(
+                    f"{name_of(listener)} is no {event} function, since it has a yield: write @app.lifespan above it"
+                )
             self._listeners[event].append(listener)
             return listener
 
@@ -463,6 +478,12 @@ class App(Scope, AppMethods):
         """This application and those that are mounted in it, each once, the outer ones first."""
         found = [self, *(scope for scope in self._descendants() if isinstance(scope, App))]
         return list(dict.fromkeys(found))
+
+
+def _elsewhere(name: str) -> str | None:
+    from cello._elsewhere import METHODS
+
+    return f"App has no {name}: write {METHODS[name]}" if name in METHODS else None
 
 
 def _checked[Config](config: Config, kind: type[Config]) -> Config:

@@ -32,9 +32,15 @@ def export(name: str) -> Any:
         raise ImportError(str(error), name="cello") from error
     except AttributeError as error:
         # The frames above are those of this function, of the module's __getattr__, and of who asks.
-        if str(error) != unknown and sys._getframe(2).f_code.co_name == "_handle_fromlist":
-            told = ImportError(str(error), name="cello")
-            told.name_from = error.name  # by which Python suggests another, where there is one
+        words, near = str(error), error.name
+        if words == unknown:
+            from cello._elsewhere import written
+
+            advice, near = written(name), None
+            words = words if advice is None else f"cello has no {name}: write {advice}"
+        if words != unknown and sys._getframe(2).f_code.co_name == "_handle_fromlist":
+            told = ImportError(words, name="cello")
+            told.name_from = near  # by which Python suggests another, where there is one
             raise told from None
         raise
 
