@@ -385,11 +385,25 @@ def test_cello_run_takes_no_arguments_of_another_app_s_run(launch: Launch, tmp_p
         ("shop:front", "shop has no App named 'front'; it has app"),
         ("shop:hello", "shop has no App named 'hello'; it has app"),
         ("empty", "empty has no App named 'app'"),
+        ("./shop", "./shop is a path, and names no module: give MODULE:APP, such as shop:app"),
+        ("parts/shop:app", "parts/shop:app is a path, and names no module: give MODULE:APP, such as parts.shop:app"),
+        ("factory:make", "factory:make is the function make, and no App: give the name of what it makes"),
+        ("factory", "factory:app is 3, and no App"),
+        ("parts", "parts has no App named 'app': give parts.app:app"),
+        (
+            "quartet.app",
+            "there is no module 'quartet.app' here, but in src: install the project, pip install --editable .",
+        ),
     ],
 )
 def test_cello_run_says_what_it_did_not_find_and_ends_with_3(tmp_path: Path, target: str, words: str) -> None:
     write(tmp_path, "shop.py", SHOP)
     write(tmp_path, "empty.py", "app = None")
+    write(tmp_path, "factory.py", "app = 3\ndef make(): ...")
+    for folder in ("parts", "src/quartet"):
+        (tmp_path / folder).mkdir(parents=True)
+        write(tmp_path, f"{folder}/__init__.py", "")
+        write(tmp_path, f"{folder}/app.py", SHOP)
     assert run_to_its_end(tmp_path, CELLO, "run", target, "--port", "0") == Stopped(3, "", f"cello: {words}\n")
 
 

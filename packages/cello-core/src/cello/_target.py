@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from cello._handler import name_of
 from cello._launch import Deferred
 from cello.app import App
 from cello.errors import OptionError, StartError
@@ -34,6 +36,9 @@ def load(target: str) -> tuple[App, Mapping[str, Any]]:
     if not module_name or module_name.endswith(".py"):
         likely = os.path.basename(module_name).removesuffix(".py") or "app"
         raise StartError(f"{target} names no module: give MODULE:APP, such as {likely}:{attribute}")
+    if module_name.startswith(".") or "/" in module_name:
+        likely = module_name.strip("./").replace("/", ".") or "app"
+        raise StartError(f"{target} is a path, and names no module: give MODULE:APP, such as {likely}:{attribute}")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -41,7 +46,10 @@ def load(target: str) -> tuple[App, Mapping[str, Any]]:
             module = import_module(module_name)
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
-            raise StartError(f"there is no module {module_name!r} here: give MODULE:APP, such as app:app") from None
+            words, advice = f"there is no module {module_name!r} here", "give MODULE:APP, such as app:app"
+            if os.path.exists(os.path.join("src", error.name)):
+                words, advice = f"{words}, but in src", "install the project, pip install --editable ."
+            raise StartError(f"{words}: {advice}") from None
         from cello._mistake import mistake
         from cello._trace import from_user
 
@@ -53,5 +61,11 @@ def load(target: str) -> tuple[App, Mapping[str, Any]]:
     if isinstance(app, App):
         return app, deferred.arguments_of(app)
     apps = [name for name, value in vars(module).items() if isinstance(value, App)]
-    found = f"; it has {', '.join(apps)}" if apps else ""
-    raise StartError(f"{module_name} has no App named {attribute!r}{found}")
+    if apps:
+        raise StartError(f"{module_name} has no App named {attribute!r}; it has {', '.join(apps)}")
+    if app is not None:
+        words = f"{module_name}:{attribute} is {name_of(app)}, and no App"
+        raise StartError(f"{words}: give the name of what it makes" if callable(app) else words)
+    if hasattr(module, "__path__") and find_spec(f"{module_name}.app") is not None:
+        raise StartError(f"{module_name} has no App named {attribute!r}: give {module_name}.app:{attribute}")
+    raise StartError(f"{module_name} has no App named {attribute!r}")
