@@ -46,10 +46,10 @@ def load(target: str) -> tuple[App, Mapping[str, Any]]:
             module = import_module(module_name)
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
-            words, advice = f"there is no module {module_name!r} here", "give MODULE:APP, such as app:app"
+            missing, advice = f"there is no module {module_name!r} here", "give MODULE:APP, such as app:app"
             if os.path.exists(os.path.join("src", error.name)):
-                words, advice = f"{words}, but in src", "install the project, pip install --editable ."
-            raise StartError(f"{words}: {advice}") from None
+                missing, advice = f"{missing}, but in src", "install the project, pip install --editable ."
+            raise StartError(f"{missing}: {advice}") from None
         from cello._mistake import mistake
         from cello._trace import from_user
 
