@@ -449,7 +449,9 @@ class Product:
 
 
 def test_a_part_of_a_value_is_tried_once_by_each_union_however_deep_it_is() -> None:
-    value, expected, wrong = 1, 1, "x"  # type: tuple[Any, Any, Any]
+    value: Any = 1
+    expected: Any = 1
+    wrong: Any = "x"
     for _ in range(100):  # each is taken for a sum first, and is none by its last member
         value = {"left": value, "right": 1, "kind": "product"}
         expected = Product(expected, 1, "product")

@@ -47,7 +47,7 @@ def load(target: str) -> tuple[App, Mapping[str, Any]]:
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
             missing, advice = f"there is no module {module_name!r} here", "give MODULE:APP, such as app:app"
-            if os.path.exists(os.path.join("src", error.name)):
+            if os.path.exists(os.path.join("src", module_name.partition(".")[0])):
                 missing, advice = f"{missing}, but in src", "install the project, pip install --editable ."
             raise StartError(f"{missing}: {advice}") from None
         from cello._mistake import mistake
