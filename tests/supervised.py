@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANNOUNCED",
     "BREAKABLE",
+    "HELD",
     "PIDS",
     "answering",
     "children_of",
@@ -43,6 +44,18 @@ PIDS = """
 
 #: Ends at start where the file `broken` is in the folder.
 BREAKABLE = PIDS.replace("app = App()", "app = App()\n    if os.path.exists('broken'): os._exit(70)")
+
+#: Tells that it is there by a file, and starts no further while the file `hold` is in the folder.
+HELD = (
+    PIDS.replace("return os.getpid()", "return [1, os.getpid()]")
+    .replace(
+        "app = App()",
+        """app = App()
+    open(f"held {os.getpid()}", "w").close()
+    while os.path.exists("hold"): time.sleep(0.01)""",
+    )
+    .replace("asyncio, os", "asyncio, os, time")
+)
 
 ANNOUNCED = re.compile(r"Cello running at http://127\.0\.0\.1:\d+ with (\d+) workers? \(pids? ([\d, ]+)\)\n")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from loading import failures_of, load
 from serving import run_source
-from supervised import answering, children_of, exists, next_error, wait_until, workers_of
+from supervised import HELD, answering, children_of, exists, next_error, wait_until, workers_of
 
 if TYPE_CHECKING:
     from serving import Launch, Server
@@ -90,6 +90,27 @@ def test_a_roll_takes_new_code_by_a_new_template_and_loses_nothing(launch: Launc
     assert failures_of(clients) == []
     assert len(imports(tmp_path)) == 3
     assert len(children_of(server)) == 3
+
+
+def test_a_template_that_is_being_made_at_a_roll_does_not_bring_the_code_of_before(
+    launch: Launch, tmp_path: Path
+) -> None:
+    script = tmp_path / "app.py"
+    script.write_text(textwrap.dedent(HELD))
+    server = launch(sys.executable, "app.py", "--port", "0", "--no-logs", "--workers", "2", "--preload")
+    before = children_of(server)
+    (tmp_path / "hold").touch()
+    server.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(children_of(server)) == len(before) + 1)
+    (made,) = children_of(server) - before
+    wait_until(lambda: (tmp_path / f"held {made}").exists())
+    script.write_text(script.read_text().replace("[1,", "[2,"))
+    server.send_signal(signal.SIGHUP)
+    wait_until(lambda: not exists(made))
+    (tmp_path / "hold").unlink()
+    wait_until(lambda: not children_of(server) & before)
+    assert server.get("/").json()[0] == 2
+    assert server.stop().exit_code == 0
 
 
 def test_new_code_that_cannot_be_imported_is_not_taken(launch: Launch, tmp_path: Path) -> None:

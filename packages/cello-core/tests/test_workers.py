@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from loading import failures_of, load
 from serving import Server, Stopped, run_source, run_to_its_end
-from supervised import BREAKABLE, PIDS, answering, children_of, exists, next_error, wait_until, workers_of
+from supervised import BREAKABLE, HELD, PIDS, answering, children_of, exists, next_error, wait_until, workers_of
 
 if TYPE_CHECKING:
     import socket
@@ -233,6 +233,17 @@ def test_a_worker_that_is_killed_is_named_and_replaced_and_others_lose_nothing(s
     assert server.stop() == Stopped(0, server.banner[-1], "")
 
 
+def test_of_a_worker_that_is_killed_it_is_told_how_much_memory_it_had(serve: Serve) -> None:
+    eats = PIDS.replace("app.run()", 'app.get("/eat")(lambda: len(bytes(bytearray(100_000_000))))\n\n    app.run()')
+    server = serve(eats, "--workers", "2")
+    assert server.get("/eat").json() == 100_000_000
+    for pid in workers_of(server):
+        os.kill(pid, signal.SIGKILL)
+    told = [int(next_error(server, r"worker \d+ had up to (\d+) MiB of memory")[1]) for _ in range(2)]
+    assert 5 < min(told) < 95 < 190 < max(told) < 400
+    assert server.stop().exit_code == 0
+
+
 def test_a_worker_that_crashes_at_every_start_does_not_stop_the_others(serve: Serve, tmp_path: Path) -> None:
     server = serve(BREAKABLE.replace("'broken'", repr(str(tmp_path / "broken"))), "--workers", "2")
     first, second = workers_of(server)
@@ -328,6 +339,34 @@ def test_a_roll_loads_new_code_and_one_that_does_not_start_is_not_taken(serve: S
     script.write_text(good.replace("[1,", "[3,"))
     roll(server)
     assert server.get("/").json()[0] == 3
+    assert server.stop().exit_code == 0
+
+
+def test_a_worker_that_is_being_started_at_a_roll_does_not_keep_the_code_of_before(
+    serve: Serve, tmp_path: Path
+) -> None:
+    server = serve(HELD, "--workers", "2")
+    first, second = workers_of(server)
+    folder = tmp_path / "0"
+    (folder / "hold").touch()
+    os.kill(first, signal.SIGKILL)
+    third = int(next_error(server, r"its successor is worker (\d+)")[1])
+    wait_until(lambda: (folder / f"held {third}").exists())
+    script = folder / "app.py"
+    script.write_text(script.read_text().replace("[1,", "[2,"))
+    server.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(children_of(server)) == 3)
+    (folder / "hold").unlink()
+    wait_until(lambda: len(children_of(server) - {second, third}) == len(children_of(server)) == 2)
+    answers: dict[int, int] = {}
+
+    def are_all_seen() -> bool:
+        number, pid = server.get("/").json()
+        answers[pid] = number
+        return answers.keys() == children_of(server)
+
+    wait_until(are_all_seen)
+    assert set(answers.values()) == {2}
     assert server.stop().exit_code == 0
 
 

@@ -25,7 +25,7 @@ from cello._port import listing
 from cello._sd_notify import Notifier
 from cello._sockets import BindError, Sockets
 from cello._supervisor_cluster import Cluster
-from cello._supervisor_limits import Limits
+from cello._supervisor_limits import Limits, mebibytes
 from cello._supervisor_worker import Handed, Worker
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ class Supervisor:
         self.remark = ""
         #: Slots whose workers are to be replaced, and the one that is being replaced, until it has ended.
         self.roll: deque[Slot] = deque()
+        #: When that was last asked for, of all of them.
+        self.rolls_s = 0.0
         self.retiring: Worker | None = None
         self.selector = selectors.DefaultSelector()
         self.signals, self._wakeup = socket.socketpair()
@@ -335,6 +337,8 @@ class Supervisor:
             self.tell_failure(worker)
             if not worker.is_leaving:
                 self.replace(worker, worker.cause())
+                if worker.was_killed():
+                    tell(f"worker {worker.pid} had up to {mebibytes(worker.process.peak_bytes)} of memory")
         if worker is self.retiring:
             self.retiring = None
         self.next_of_roll()
@@ -458,7 +462,7 @@ class Supervisor:
 
     def renew_all(self) -> None:
         """Has all workers replaced, one by one, and tries again what was given up."""
-        self.roll = deque(slot for slot in self.slots if slot.is_wanted)
+        self.roll, self.rolls_s = deque(slot for slot in self.slots if slot.is_wanted), time.monotonic()
         for slot in self.slots:
             if slot.is_given_up:
                 self.fill(slot)
@@ -469,13 +473,23 @@ class Supervisor:
         if self.is_stopping or not self.is_started or any(slot.successor is not None for slot in self.slots):
             return
         while self.roll and self.retiring is None:
-            slot = self.roll.popleft()
-            # Whoever is being started anyway has the new code, or fails by it.
+            slot = next((slot for slot in self.roll if not self.may_have_old_code(slot)), None)
+            if slot is None:
+                return
+            self.roll.remove(slot)
+            # Whoever has been started since has the new code, or fails by it.
             if slot.is_wanted and slot.worker is not None and slot.worker.serves:
                 slot.successor = self.start(slot)
                 return
         if not self.roll:
             self.notifier.reloaded()
+
+    def may_have_old_code(self, slot: Slot) -> bool:
+        """Whether a slot's worker was being started when the roll was asked for: it is replaced when it serves."""
+        worker = slot.worker
+        if worker is None or worker.ready_s is not None or worker.is_leaving or not slot.is_wanted:
+            return False
+        return worker.began_s < self.rolls_s
 
     def add(self) -> None:
         """Starts one more worker."""

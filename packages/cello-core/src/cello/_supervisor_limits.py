@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cello._kernel import Arena
     from cello._supervisor_worker import Worker
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "mebibytes"]
 
 #: How often memory is looked at.
 MEMORY_INTERVAL_S = 2.0
@@ -58,7 +58,9 @@ class Limits:
         rss_bytes = _rss_bytes(worker.pid)
         if rss_bytes > self._rss_bytes:
             self._large.add(worker.pid)
-            words = f"has {_mib(rss_bytes)} when it begins to serve, more than max_rss={_mib(self._rss_bytes)}"
+            words = (
+                f"has {mebibytes(rss_bytes)} when it begins to serve, more than max_rss={mebibytes(self._rss_bytes)}"
+            )
             self._tell(f"worker {worker.pid} {words}: it is not replaced for that, its successor would have as much")
 
     def look(self, workers: Iterable[Worker], relieve: Callable[[Worker, str], None]) -> None:
@@ -79,7 +81,10 @@ class Limits:
                 if worker.serves and worker.pid not in self._large:
                     rss_bytes = _rss_bytes(worker.pid)
                     if rss_bytes > self._rss_bytes:
-                        relieve(worker, f"has {_mib(rss_bytes)} of memory, more than max_rss={_mib(self._rss_bytes)}")
+                        relieve(
+                            worker,
+                            f"has {mebibytes(rss_bytes)} of memory, more than max_rss={mebibytes(self._rss_bytes)}",
+                        )
 
     def _look_at_progress(self, workers: Iterable[Worker], now_s: float) -> None:
         stuck: dict[int, float] = {}
@@ -114,5 +119,6 @@ def _rss_bytes(pid: int) -> int:
         return 0
 
 
-def _mib(size_bytes: int) -> str:
+def mebibytes(size_bytes: int) -> str:
+    """A size, for a person."""
     return f"{size_bytes / (1 << 20):.0f} MiB"

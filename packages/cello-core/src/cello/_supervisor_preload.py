@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cello._launch import EXIT_START
 from cello._prctl import adopt_orphans
 from cello._supervisor import Slot, Supervisor, tell
-from cello._supervisor_worker import Handed, Worker
+from cello._supervisor_worker import Handed, Process, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,26 +31,6 @@ __all__ = ["Preloading"]
 
 #: How long a template may take to fork; one that takes longer is stuck.
 FORK_TIMEOUT_S = 10.0
-
-
-class Forked:
-    """A worker's process, which the supervisor has not started but is the parent of."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-
-    def poll(self) -> int | None:
-        """Sees whether it has ended: its exit code, negative for a signal."""
-        if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
-        return self.returncode
-
-    def send_signal(self, sig: int) -> None:
-        """Sends it a signal, if it has not ended."""
-        if self.poll() is None:
-            os.kill(self.pid, sig)
 
 
 class Template(Worker):
@@ -70,7 +50,7 @@ class Template(Worker):
         said = self.channel.recv(1 << 10).decode().split()
         if said[:1] != ["forked"]:
             raise OSError("it has ended")
-        return Worker(Forked(int(said[1])), ours, handed)
+        return Worker(Process(int(said[1])), ours, handed)
 
     def end(self) -> None:
         """Has it end: it has nothing to do without a supervisor."""
@@ -108,7 +88,7 @@ class Preloading(Supervisor):
                 before.end()
             if self.is_stopping:
                 template.end()
-            elif self.is_started:
+            elif any(slot.worker is not None for slot in self.slots):
                 super().renew_all()
             else:
                 super().begin()
@@ -158,8 +138,10 @@ class Preloading(Supervisor):
 
     def renew_all(self) -> None:
         """Makes a template of the new code, and has all workers replaced when it is ready."""
-        if self.next_template is None:
-            self.prepare()
+        if (before := self.next_template) is not None:  # it may have imported what there was before
+            self.forget_channel(before)
+            before.kill()
+        self.prepare()
 
     def next_of_roll(self) -> None:
         """Starts the successor of the next worker that is to be replaced; while a template is awaited, of no other."""

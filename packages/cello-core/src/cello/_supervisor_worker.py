@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,26 +18,33 @@ if TYPE_CHECKING:
 __all__ = ["Handed", "Process", "Worker"]
 
 
-class Process(Protocol):
-    """What is asked of a process, as `subprocess.Popen` has it."""
+class Process:
+    """A process that this one is the parent of, however it was started.
 
-    @property
-    def pid(self) -> int:
-        """Its number."""
-        ...
+    Shape: `returncode` is negative for a signal, and None until `poll()` has seen its end; so is `peak_bytes`, the most
+    memory that it had in use, 0.
+    """
 
-    @property
-    def returncode(self) -> int | Any:
-        """Its exit code, negative for a signal; None until `poll()` has seen its end."""
-        ...
+    def __init__(self, pid: int, started: subprocess.Popen[bytes] | None = None) -> None:
+        self.pid = pid
+        self.returncode: int | Any = None
+        self.peak_bytes = 0
+        self._started = started
 
     def poll(self) -> int | None:
         """Sees whether it has ended: its exit code."""
-        ...
+        if self.returncode is None:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode, self.peak_bytes = os.waitstatus_to_exitcode(status), usage.ru_maxrss << 10
+                if self._started is not None:
+                    self._started.returncode = self.returncode  # or it would wait for it, too
+        return self.returncode
 
     def send_signal(self, sig: int) -> None:
         """Sends it a signal, if it has not ended."""
-        ...
+        if self.poll() is None:
+            os.kill(self.pid, sig)
 
 
 class Handed(NamedTuple):
@@ -64,6 +71,7 @@ class Worker:
         self.channel = channel
         self.slot = handed.slot
         self.seat = handed.seat
+        self.began_s = time.monotonic()
         self.ready_s: float | None = None
         #: Whether it is on its way out, told or by itself.
         self.is_leaving = False
@@ -106,7 +114,7 @@ class Worker:
                 process_group=None if has_terminal else 0,
                 preexec_fn=prepare,
             )
-        return cls(process, ours, handed)
+        return cls(Process(process.pid, process), ours, handed)
 
     @property
     def pid(self) -> int:
@@ -189,6 +197,10 @@ class Worker:
             return f"was ended by {signal.Signals(-code).name}"
         except ValueError:
             return f"was ended by signal {-code}"
+
+    def was_killed(self) -> bool:
+        """Whether somebody else, mostly the system, has ended it without a word."""
+        return self._blame is None and self.process.returncode == -signal.SIGKILL
 
     def _end(self, word: str) -> None:
         self.is_leaving = True
