@@ -244,6 +244,59 @@ def test_globs_are_of_names_or_of_paths(
     assert in_excluded or watch.concerns(folder, last, is_folder=False) is is_watched
 
 
+@pytest.mark.parametrize("exclude", ["made.py", "drafts", "drafts/*.py"])
+def test_what_is_left_out_is_not_watched_when_it_is_imported_either(tmp_path: Path, exclude: str) -> None:
+    made, other = write(tmp_path / "drafts" / "made.py", ""), write(tmp_path / "other.py", "")
+    watch = Watch(str(tmp_path), exclude=[exclude])
+    watch.add(map(str, (made, other)))
+    made.write_text("made again")
+    assert watch.changes() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        ("cello.toml", {}),
+        ("pyproject.toml", {}),
+        ("elsewhere/shop.toml", {"CELLO_CONFIG": "elsewhere/shop.toml"}),
+    ],
+)
+def test_the_configuration_is_watched_and_may_be_broken_for_a_while(
+    launch: Launch, shop: Path, name: str, variables: dict[str, str]
+) -> None:
+    path = shop.parent / name
+    prefix = "tool.cello." if name == "pyproject.toml" else ""
+    if variables:
+        write(path, "")
+    write(
+        shop,
+        """
+        from dataclasses import dataclass
+        from cello import App
+        from cello.plugin import configured
+
+        @dataclass(frozen=True)
+        class Tea:
+            cups: int = 1
+
+        app, tea = App(), configured("tea", Tea)
+        app.get("/")(lambda: tea.cups)
+        """,
+    )
+    server = launch(*RUN, "--reload", environment=variables)
+    assert server.get("/").json() == 1
+    write(path, f"[{prefix}tea]\ncups = 2\n")
+    assert words_of(server) == [name]
+    assert server.get("/").json() == 2
+    write(path, f"[{prefix}tea\n")
+    assert words_of(server) == [name]
+    assert f"{name} is no TOML" in "\n".join(errors_until(server, "the next save starts it again"))
+    write(path, f"[{prefix}tea]\ncups = 3\n")
+    assert words_of(server) == [name]
+    assert server.get("/").json() == 3
+    assert server.stop().exit_code == 0
+
+
 def test_a_folder_with_too_many_in_it_is_watched_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cello._watch._MOST_FOLDERS", 3)
     for name in "abc":

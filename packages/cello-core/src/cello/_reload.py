@@ -21,10 +21,13 @@ RELOAD_TIMEOUT_S = 0.2
 
 def terms_of(options: Options, is_script: bool) -> dict[str, Any]:
     """What the supervisor is told of what it is to watch."""
+    from cello._plugins.settings_file import settings_paths
+
     return {
         "folder": _folder(is_script),
         "include": options.reload_include,
         "exclude": options.reload_exclude,
+        "files": settings_paths(),
     }
 
 

@@ -60,7 +60,7 @@ class Reloading(Supervisor):
         self, command: Sequence[str], cluster: Cluster, arena: Arena, limits: Limits, terms: Mapping[str, Any]
     ) -> None:
         super().__init__(command, replace(cluster, max_restarts=None), arena, limits)  # the next save may mend it
-        self.watch = Watch(terms["folder"], terms["include"], terms["exclude"])
+        self.watch = Watch(terms["folder"], terms["include"], terms["exclude"], terms["files"])
         self.notice = self.listen()
         #: Whether the system has told of a change since the last look, and whether it has of all so far.
         self.has_heard = False

@@ -42,10 +42,12 @@ class Watch:
     """A folder, and what of its files was seen.
 
     Shape: `include` are patterns of files that are watched beside code and templates, `exclude` those of files and
-    folders that are not.
+    folders that are not; `files` are watched wherever they are, whether or not they are there yet.
     """
 
-    def __init__(self, folder: str, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> None:
+    def __init__(
+        self, folder: str, include: Iterable[str] = (), exclude: Iterable[str] = (), files: Iterable[str] = ()
+    ) -> None:
         self.folder = folder
         #: Called with each folder before it is looked into.
         self.before_folder: Callable[[str], object] = _nothing
@@ -54,13 +56,13 @@ class Watch:
         self._wanted = Patterns([*_WATCHED, *include])
         self._unwanted = Patterns(exclude)
         self._left_out = Patterns([*_LEFT_OUT, *exclude])
-        self._others: dict[str, None] = {}
+        self._others: dict[str, None] = {path: None for path in files if not self._is_left_out(path)}
         self._seen = self._look()
 
     def add(self, paths: Iterable[str]) -> None:
-        """Watches these files as well, wherever they are."""
+        """Watches these files as well, wherever they are, but for those that are left out."""
         for path in paths:
-            if path not in self._seen and (seen := _seen(path)) is not None:
+            if path not in self._seen and not self._is_left_out(path) and (seen := _seen(path)) is not None:
                 self._others[path] = None
                 self._seen[path] = seen
 
@@ -80,6 +82,15 @@ class Watch:
         if is_folder:
             return not self._left_out.match(name, inner)
         return self._wanted.match(name, inner) and not self._unwanted.match(name, inner)
+
+    def _is_left_out(self, path: str) -> bool:
+        """Whether a file is one of those, or in a folder of those, that somebody does not want watched."""
+        inner = self._told(path)
+        while inner not in ("", "/"):
+            if self._unwanted.match(os.path.basename(inner), inner):
+                return True
+            inner = os.path.dirname(inner)
+        return False
 
     def _look(self) -> dict[str, tuple[int, int, int]]:
         found: dict[str, tuple[int, int, int]] = {}

@@ -13,7 +13,7 @@ from cello.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["File", "overlooked", "settings_file"]
+__all__ = ["File", "overlooked", "settings_file", "settings_paths"]
 
 _OWN, _SHARED = "cello.toml", "pyproject.toml"
 _TOOL = re.compile(r"^\s*\[\s*tool\s*\.\s*[\"']?cello[\"']?\s*[.\]]", re.MULTILINE)
@@ -68,6 +68,12 @@ def settings_file() -> File | None:
             if file is not None:
                 return file
     return None
+
+
+def settings_paths() -> list[str]:
+    """The files that the configuration may stand in, there or not, by their whole paths."""
+    named = os.environ.get("CELLO_CONFIG")
+    return [os.path.abspath(name) for name in ([named] if named else [_OWN, _SHARED])]
 
 
 def overlooked() -> str | None:
