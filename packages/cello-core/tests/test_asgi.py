@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -622,6 +624,31 @@ def test_a_server_without_lifespan_has_it_started_by_the_first_request_of_each_l
     assert len(starts) == 1
     asyncio.run(main())
     assert len(starts) == 2
+
+
+def test_an_application_is_let_go_with_the_loop_that_it_was_served_in_with_lifespan_and_without() -> None:
+    def served(has_lifespan: bool) -> weakref.ref[App]:
+        app = App()
+        app.get("/")(lambda: "answer")
+
+        async def main(lifespan: Lifespan) -> None:
+            await lifespan.tell("startup")
+            assert (await call(app, scope_of("GET", "/"))).body == b"answer"
+            await lifespan.tell("shutdown")
+
+        async def alone() -> None:
+            assert (await call(app, scope_of("GET", "/"))).body == b"answer"
+
+        if has_lifespan:
+            in_lifespan(app, main)
+        else:
+            asyncio.run(alone())
+        return weakref.ref(app)
+
+    for has_lifespan in (True, False):
+        app = served(has_lifespan)
+        gc.collect()
+        assert app() is None, f"lifespan: {has_lifespan}"
 
 
 def test_a_start_that_fails_is_raised_from_the_request() -> None:

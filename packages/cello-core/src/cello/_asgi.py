@@ -16,6 +16,8 @@ from cello._shared_names import tell_alone
 from cello.errors import StartError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from cello._asgi_http import Receive, Scope, Send
     from cello.app import App
 
@@ -40,7 +42,7 @@ class Asgi:
     """An application of ASGI 3, which serves one of Cello's with all that the server has: limits, routing, timeouts.
 
     It lives as the lifespan of the server says. Under one that says nothing it begins with the first request, and its
-    end is never run.
+    end is never run: with the loop only what it has natively ends.
 
     Errors: StartError from the first request of such a server; RuntimeError where it is served in another loop.
     Source: the ASGI specification 3.0, HTTP 2.4 and lifespan 2.0.
@@ -50,6 +52,7 @@ class Asgi:
         self._app = app
         self._life: Life | None = None
         self._starting: asyncio.Task[Life] | None = None
+        self._stay: AsyncGenerator[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection of ASGI's: a request, or the lifespan.
@@ -104,8 +107,21 @@ class Asgi:
         starting = self._starting
         if starting is None or starting.done() or starting.get_loop() is not loop:
             # No request's context: what one has is none of the others' business.
-            starting = self._starting = loop.create_task(self._begin(), context=Context())
+            starting = self._starting = loop.create_task(self._begin_and_stay(), context=Context())
         return await asyncio.shield(starting)
+
+    async def _begin_and_stay(self) -> Life:
+        life = await self._begin()
+        self._stay = self._until_the_loop_ends(life)
+        await anext(self._stay)
+        return life
+
+    async def _until_the_loop_ends(self, life: Life) -> AsyncGenerator[None]:
+        # Loops tell nobody of their end, but they end the generators that were begun in them.
+        try:
+            yield
+        finally:
+            self._leave(life)
 
     async def _begin(self) -> Life:
         loop = asyncio.get_running_loop()
