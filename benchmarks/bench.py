@@ -159,6 +159,7 @@ def build_for_workers(*, is_cello_given: bool) -> None:
         if not is_cello_given:
             say("building Cello's release wheel")
             environments.build(load_peers()["cello"])
+        environments.build_bare_hyper()
     except BuildError as error:
         say(f"it is not built: {error}")
 
@@ -298,7 +299,7 @@ def measure_workers(options: argparse.Namespace, made: Build) -> WorkerRecord:
         unpublishable.append(INTERRUPTED)
     except MeasurementError as error:
         unpublishable.append(str(error))
-    versions = provenance.tools() | provenance.packages([load_peers()["cello"]], plan.cello_python)
+    versions = provenance.versions([load_peers()["cello"]], plan.cello_python)
     origin = made.origin(plan, unpublishable, versions, began)
     origin["settings"]["load_average_before"] = round(load_before, 2)
     return {**origin, "samples": run.samples, "idle_cpu_ms": run.idle_cpu_ms, "ready_ms": run.ready_ms}

@@ -124,8 +124,9 @@ class LoopRecord(Origin):
 
 
 class WorkerSample(TypedDict):
-    """So many workers, with as many cores, in one round."""
+    """So many workers, with as many cores, in one round. Before `server` was noted, all were Cello's."""
 
+    server: NotRequired[str]
     round: int
     workers: int
     cpu_us: float

@@ -1,7 +1,10 @@
-"""A run of workers: one and two of them with as many cores, their supervisor at rest, how long a successor takes."""
+"""A run of workers: one and two of them with as many cores, and as many processes of bare hyper; their supervisor at
+rest, how long a successor takes.
+"""
 
 import os
 import re
+import shlex
 import signal
 import time
 from collections.abc import Callable, Generator
@@ -21,6 +24,8 @@ from sampling import say
 PORT = 28_200
 PROGRAM = "worker_app.py"
 LOG = CACHE / "logs" / "workers.log"
+BARE_HYPER = CACHE / "bare-hyper" / "release" / "bare-hyper"
+SERVERS = ("cello", "bare-hyper")
 #: Each worker has a core, which it shares with its part of the load.
 COUNTS = (1, 2)
 CONNECTIONS_EACH = 64
@@ -62,22 +67,23 @@ class WorkerRun:
         Errors: MeasurementError.
         """
         for number in range(self.plan.rounds):
-            for count in sampling.turned(list(COUNTS), number, self.plan.rounds):
-                with self._served(count) as server:
+            both = [(name, count) for name in SERVERS for count in COUNTS]
+            for name, count in sampling.turned(both, number, self.plan.rounds):
+                with self._served(name, count) as server:
                     drive_all(server, count, max(1, self.plan.warm_up_s))
                     take = partial(self._sample_once, number, server, count)
                     self.samples.append(sampling.quietest(take, self.plan.max_foreign_share))
-                    say(f"  {count} workers, round {number}: {self.samples[-1]['cpu_us']:.2f} us")
-        with self._served(max(COUNTS)) as server:
+                    say(f"  {name}, {count} workers, round {number}: {self.samples[-1]['cpu_us']:.2f} us")
+        with self._served("cello", max(COUNTS)) as server:
             self._rest(server)
             for _ in range(ROLLS):
                 self.ready_ms.append(round(roll(server), 2))
 
     @contextmanager
-    def _served(self, count: int) -> Generator[Server]:
+    def _served(self, name: str, count: int) -> Generator[Server]:
         variables = {"BENCH_PORT": str(PORT), "PYTHONDONTWRITEBYTECODE": "1", "CELLO_WORKERS": str(count)}
-        command = [str(self.plan.python), PROGRAM]
-        server = Server("cello", command, os.environ | variables, HERE / "apps", PORT, cores_of(count), LOG)
+        command = [str(self.plan.python), PROGRAM] if name == "cello" else processes_of_hyper(count)
+        server = Server(name, command, os.environ | variables, HERE / "apps", PORT, cores_of(count), LOG)
         try:
             server.start()
             yield server
@@ -96,6 +102,7 @@ class WorkerRun:
             raise MeasurementError("a process of the server ended under load")
         busy_s, whole_s = (sum(now[of] - then[of] for now, then in zip(after, before, strict=True)) for of in (0, 1))
         return {
+            "server": server.name,
             "round": number,
             "workers": count,
             "cpu_us": round(used_s * 1e6 / load["requests"], 4),
@@ -113,6 +120,12 @@ class WorkerRun:
         cpu_s = process_cpu_s(server.leader.pid)
         time.sleep(IDLE_S)
         self.idle_cpu_ms.append(round((process_cpu_s(server.leader.pid) - cpu_s) * 1000, 4))
+
+
+def processes_of_hyper(count: int) -> list[str]:
+    """Give the command of as many processes of bare hyper, which share the port."""
+    one = shlex.join([str(BARE_HYPER), str(PORT)])
+    return ["sh", "-c", f"{f'{one} & ' * (count - 1)}exec {one}"]
 
 
 def cores_of(count: int) -> str:

@@ -1,5 +1,5 @@
 //! The limit of the stack Cello stands on: hyper and constant bodies, on one thread.
-//! There is no router here, no timeout and no limit on anything, and nothing looks at a body that is sent.
+//! Several processes may share the port. There is no router here, no timeout and no limit on anything, and nothing looks at a body that is sent.
 
 use std::{
     convert::Infallible,
@@ -19,7 +19,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, runtime, task};
+use tokio::{net::TcpSocket, runtime, task};
 
 const HELLO: &[u8] = br#"{"message":"Hello, World!"}"#;
 const USER: &[u8] = br#"{"id":42,"name":"User 42"}"#;
@@ -100,7 +100,11 @@ async fn answer(request: Request<Incoming>, articles: Bytes) -> hyper::Result<An
 }
 
 async fn listen(port: u16) -> std::io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    let listener = socket.listen(1024)?;
     let articles = articles();
     loop {
         let (socket, _) = listener.accept().await?;
