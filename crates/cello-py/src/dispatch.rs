@@ -398,7 +398,7 @@ impl Handlers {
         };
         let (began_s, debugged_s) = (coarse_now_s(), self.shared.is_debug().then(now_s));
         let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket, &context)));
-        self.note_slow(py, request.get(), began_s);
+        self.note_slow(py, request.get(), began_s, Some(&context));
         if let Some(began_s) = debugged_s {
             self.note_duration(py, plan, now_s() - began_s);
         }
@@ -417,12 +417,25 @@ impl Handlers {
         ended.unwrap_or_else(|error| Called::Answered(not_begun(py, error)))
     }
 
-    /// Tells of a step that kept everybody waiting, since it began by the coarse clock.
-    pub(crate) fn note_slow(&self, py: Python<'_>, request: &Request, began_s: f64) {
+    /// Tells of a step that kept everybody waiting, since it began by the coarse clock: in the request's context, which
+    /// is given where this is not called in it.
+    pub(crate) fn note_slow(
+        &self,
+        py: Python<'_>,
+        request: &Request,
+        began_s: f64,
+        context: Option<&Bound<'_, PyAny>>,
+    ) {
         let took_s = coarse_now_s() - began_s;
-        if took_s > SLOW_STEP_S
-            && let Err(error) = self.hooks.on_slow.bind(py).call1((request.exchange().route, took_s))
-        {
+        if took_s <= SLOW_STEP_S {
+            return;
+        }
+        let (on_slow, route) = (self.hooks.on_slow.bind(py), request.exchange().route);
+        let told = match context {
+            Some(context) => self.contexts.run.bind(py).call1((context, on_slow, route, took_s)),
+            None => on_slow.call1((route, took_s)),
+        };
+        if let Err(error) = told {
             error.write_unraisable(py, None);
         }
     }

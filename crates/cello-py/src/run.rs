@@ -344,7 +344,7 @@ impl Run {
         }
         let began_s = coarse_now_s();
         let stepped = self.step(py, None);
-        self.handlers.note_slow(py, self.request.get(), began_s);
+        self.handlers.note_slow(py, self.request.get(), began_s, None);
         stepped
     }
 

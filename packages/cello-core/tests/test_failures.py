@@ -638,6 +638,50 @@ def test_notes_and_places_in_malformed_sources_are_kept() -> None:
     assert lines[-3:] == ["SyntaxError: invalid syntax", "while reading the menu", "  shop.py:1 in <module>"]
 
 
+def test_a_handler_that_keeps_everybody_waiting_is_named_in_the_context_of_its_request(serve: Serve) -> None:
+    server = serve("""
+        import asyncio, logging, time
+        from contextvars import ContextVar
+        from cello import App
+
+        app = App()
+        name = ContextVar("name", default="none")
+        told = []
+
+        class Told(logging.Handler):
+            def emit(self, record):
+                if "kept everybody waiting" in record.msg:
+                    told.append(f"{record.args[1]} in {name.get()}")
+
+        logging.getLogger("cello").addHandler(Told())
+
+        @app.get("/def")
+        def in_place():
+            name.set("its own")
+            time.sleep(0.06)
+
+        @app.get("/first")
+        async def at_first():
+            name.set("its own")
+            time.sleep(0.06)
+
+        @app.get("/later")
+        async def later():
+            name.set("its own")
+            await asyncio.sleep(0)
+            time.sleep(0.06)
+
+        @app.get("/told")
+        def tell():
+            return told
+
+        app.run(logs=False)
+    """)
+    for path in ("/def", "/first", "/later"):
+        server.get(path)
+    assert server.get("/told").json() == ["/def in its own", "/first in its own", "/later in its own"]
+
+
 def test_a_handler_that_keeps_everybody_waiting_is_named_once_with_advice(serve: Serve) -> None:
     server = serve("""
         import asyncio, time
