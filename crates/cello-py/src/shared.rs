@@ -135,11 +135,19 @@ enum Algorithm {
 }
 
 impl shared::Limit for Algorithm {
-    fn decide(&self, state: Option<u64>, now_ns: u64) -> Step<shared::Decision> {
+    fn most(&self) -> u64 {
         match self {
-            Self::TokenBucket(limit) => limit.decide(state, now_ns),
-            Self::FixedWindow(limit) => limit.decide(state, now_ns),
-            Self::SlidingWindow(limit) => limit.decide(state, now_ns),
+            Self::TokenBucket(limit) => limit.most(),
+            Self::FixedWindow(limit) => limit.most(),
+            Self::SlidingWindow(limit) => limit.most(),
+        }
+    }
+
+    fn decide(&self, state: Option<u64>, now_ns: u64, cost: u64) -> Step<shared::Decision> {
+        match self {
+            Self::TokenBucket(limit) => limit.decide(state, now_ns, cost),
+            Self::FixedWindow(limit) => limit.decide(state, now_ns, cost),
+            Self::SlidingWindow(limit) => limit.decide(state, now_ns, cost),
         }
     }
 }
@@ -175,7 +183,7 @@ pub(crate) struct Decision {
     allowed: bool,
     /// How many more would be allowed now.
     remaining: u64,
-    /// After how many seconds one is allowed again, if no other comes first; 0.0 while there are some.
+    /// After how many seconds one of this cost is allowed again, if no other comes first; 0.0 while that many remain.
     retry_after_s: f64,
     /// After how many seconds the key is as if it had never come, if nothing else does.
     reset_after_s: f64,
@@ -205,6 +213,21 @@ impl Decision {
     }
 }
 
+/// For how many requests one counts.
+struct Cost(u64);
+
+impl<'py> FromPyObject<'_, 'py> for Cost {
+    type Error = PyErr;
+
+    fn extract(cost: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match cost.extract() {
+            Ok(cost @ 1..) => Ok(Self(cost)),
+            Err(error) if error.is_instance_of::<PyTypeError>(cost.py()) => Err(error),
+            _ => Err(PyValueError::new_err(format!("a request costs 1 or more, not {}", cost.repr()?))),
+        }
+    }
+}
+
 /// A limit, and the state of its keys.
 #[pyclass(frozen, module = "cello._kernel")]
 pub(crate) struct SharedLimit {
@@ -223,13 +246,18 @@ impl SharedLimit {
         Ok(Self { map, algorithm: limit.get().algorithm })
     }
 
-    /// Decide a request of a key, now unless another time is told, as time.monotonic_ns() has it.
+    /// Decide a request of a key that counts for `cost` of them, now unless another time is told, as time.monotonic_ns()
+    /// has it.
     ///
-    /// Errors: TypeError for a key that is neither str nor bytes.
-    #[pyo3(signature = (key, now_ns = None))]
-    fn decide(&self, key: &Bound<'_, PyAny>, now_ns: Option<u64>) -> PyResult<Decision> {
+    /// Errors: TypeError for a key that is neither str nor bytes; ValueError for a cost that is never allowed.
+    #[pyo3(signature = (key, cost = Cost(1), now_ns = None), text_signature = "($self, key, cost=1, now_ns=None)")]
+    fn decide(&self, key: &Bound<'_, PyAny>, cost: Cost, now_ns: Option<u64>) -> PyResult<Decision> {
         let key = key_of(key, |bytes| self.map.key(bytes))?;
-        let updated = self.map.decide(&self.algorithm, key, now_ns.unwrap_or_else(self::now_ns));
+        let (Cost(cost), most) = (cost, shared::Limit::most(&self.algorithm));
+        if cost > most {
+            return Err(PyValueError::new_err(format!("the limit never allows a cost of {cost}: {most} is the most")));
+        }
+        let updated = self.map.decide(&self.algorithm, key, now_ns.unwrap_or_else(self::now_ns), cost);
         let decision = updated.answer;
         Ok(Decision {
             allowed: decision.is_allowed,

@@ -367,6 +367,32 @@ def test_each_key_has_its_own_limit(served: App, limit: TokenBucket | FixedWindo
     assert (login.limit, login.keys, login.name) == (limit, 16_384, "login")
 
 
+@pytest.mark.parametrize("limit", [TokenBucket(5, 3600), FixedWindow(5, 3600), SlidingWindow(5, 3600)])
+def test_a_request_may_count_for_several_or_for_none(
+    served: App, limit: TokenBucket | FixedWindow | SlidingWindow
+) -> None:
+    exports = served.shared.rate_limit("exports", limit)
+    first = exports.decide("a", 3)
+    assert (first.allowed, first.remaining) == (True, 2)
+    assert first.retry_after_s > 0, "another three are not allowed yet"
+    refused = exports.decide("a", cost=3)
+    assert (refused.allowed, refused.remaining, refused.retry_after_s) == (
+        False,
+        2,
+        pytest.approx(first.retry_after_s, 1),
+    )
+    assert exports.decide("a", 2).allowed
+    assert exports.decide("b", 5).remaining == 0
+
+
+@pytest.mark.parametrize("cost", [0, -1, 6, 1 << 64, "2", 1.5, None])
+def test_a_cost_that_is_never_allowed_is_refused(served: App, cost: Any) -> None:
+    exports = served.shared.rate_limit("exports", TokenBucket(5, 3600))
+    with pytest.raises((TypeError, ValueError), match=r"a request costs 1 or more|a cost of 6: 5 is the most|int"):
+        exports.decide("a", cost)
+    assert exports.decide("a", 5).allowed
+
+
 def test_keys_without_room_share_a_limit_and_that_is_logged_once(served: App, caplog: pytest.LogCaptureFixture) -> None:
     limit = served.shared.rate_limit("login", FixedWindow(1, 3600), keys=1)
     decisions = [limit.decide(f"key {number}") for number in range(5)]
@@ -406,11 +432,11 @@ class Bucket:
         self.tokens = Fraction(requests)
         self.last_ns = 0
 
-    def allows(self, now_ns: int) -> bool:
+    def allows(self, now_ns: int, cost: int) -> bool:
         self.tokens = min(Fraction(self.capacity), self.tokens + (now_ns - self.last_ns) * self.per_ns)
         self.last_ns = now_ns
-        is_allowed = self.tokens >= 1
-        self.tokens -= is_allowed
+        is_allowed = self.tokens >= cost
+        self.tokens -= cost * is_allowed
         return is_allowed
 
 
@@ -424,7 +450,7 @@ class Windows:
         self.start_ns: int | None = None
         self.counts: dict[int, int] = {}
 
-    def allows(self, now_ns: int) -> bool:
+    def allows(self, now_ns: int, cost: int) -> bool:
         kept = max(self.counts, default=0) + (2 if self.slides else 1)
         if self.start_ns is None or (now_ns - self.start_ns) // self.window_ns >= kept:
             self.start_ns, self.counts = now_ns, {}
@@ -432,9 +458,9 @@ class Windows:
         weight = Fraction(self.counts.get(window, 0))
         if self.slides:
             weight += self.counts.get(window - 1, 0) * (1 - Fraction(age_ns, self.window_ns))
-        is_allowed = weight + 1 <= self.requests
+        is_allowed = weight + cost <= self.requests
         if is_allowed:
-            self.counts[window] = self.counts.get(window, 0) + 1
+            self.counts[window] = self.counts.get(window, 0) + cost
         return is_allowed
 
 
@@ -449,10 +475,10 @@ REFERENCES: dict[str, Callable[[int, int], Bucket | Windows]] = {
 @given(
     requests=st.integers(1, 12),
     time_ms=st.integers(1, 2000),
-    visits=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 700)), max_size=60),
+    visits=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 700), st.integers(1, 12)), max_size=60),
 )
 def test_decisions_are_those_of_a_simple_reference(
-    kind: str, requests: int, time_ms: int, visits: list[tuple[str, int]]
+    kind: str, requests: int, time_ms: int, visits: list[tuple[str, int, int]]
 ) -> None:
     limit = SharedLimit(ARENA, f"{kind} of the test", 1024, Limit(kind, requests, time_ms * MS))
     references = {key: REFERENCES[kind](requests, time_ms) for key in "abc"}
@@ -461,14 +487,15 @@ def test_decisions_are_those_of_a_simple_reference(
     for reference in references.values():
         if isinstance(reference, Bucket):
             reference.last_ns = now_ns
-    for key, wait_ms in visits:
+    for key, wait_ms, asked in visits:
         now_ns += wait_ms * MS
-        decision = limit.decide(key, now_ns)
-        assert decision.allowed == references[key].allows(now_ns)
+        cost = min(asked, requests)
+        decision = limit.decide(key, cost, now_ns)
+        assert decision.allowed == references[key].allows(now_ns, cost)
         assert not decision.is_shared
         if not decision.allowed:
             assert decision.retry_after_s > 0
-            assert decision.remaining == 0
+            assert decision.remaining < cost
 
 
 ARENA = Arena.create()

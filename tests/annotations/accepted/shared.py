@@ -41,7 +41,7 @@ def use(key: str | bytes) -> int:
     orders.add(2)
     assert_type(orders.value() + visits.value(), int)
     assert_type(app.shared.readings() + visits.readings(), list[Reading])
-    decision = limit.decide(key)
+    decision = limit.decide(key, cost=2)
     assert_type(decision, Decision)
     assert_type(decision.retry_after_s, float)
     try:

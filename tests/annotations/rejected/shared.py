@@ -19,6 +19,7 @@ app.shared.rate_limit("login", 5)  # rejected
 app.shared.rate_limit("login", TokenBucket(5, 60), 1000)  # rejected
 app.shared.rate_limit("login", TokenBucket(5, 60)).decide(7)  # rejected
 app.shared.rate_limit("login", TokenBucket(5, 60)).decide(None)  # rejected
+app.shared.rate_limit("login", TokenBucket(5, 60)).decide("key", 1.5)  # rejected
 app.shared.expiring_map("seen")  # rejected
 app.shared.expiring_map("seen", "60")  # rejected
 app.shared.expiring_map("seen", 60).get(7)  # rejected

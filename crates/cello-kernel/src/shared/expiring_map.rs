@@ -84,9 +84,9 @@ impl ExpiringMap {
         Key { high, low }
     }
 
-    /// Decides a request of a key.
-    pub fn decide(&self, limit: &impl Limit, key: Key, now_ns: u64) -> Updated<Decision> {
-        self.update(key, now_ns, |state| limit.decide(state, now_ns))
+    /// Decides a request of a key, which counts for `cost` of them: 1 to [`Limit::most`].
+    pub fn decide(&self, limit: &impl Limit, key: Key, now_ns: u64, cost: u64) -> Updated<Decision> {
+        self.update(key, now_ns, |state| limit.decide(state, now_ns, cost))
     }
 
     /// Replaces a key's state, none if it is new or has expired, in one indivisible step. `step` may be called several
@@ -254,7 +254,7 @@ mod tests {
 
     /// Whether a request is allowed, and whether it had to share.
     fn ask(map: &ExpiringMap, limit: &impl Limit, name: &str, at_ms: u64) -> (bool, bool) {
-        let updated = map.decide(limit, map.key(name.as_bytes()), at_ms * MS);
+        let updated = map.decide(limit, map.key(name.as_bytes()), at_ms * MS, 1);
         (updated.answer.is_allowed, updated.is_shared)
     }
 

@@ -31,9 +31,9 @@ pub(super) fn limit(arena: &Arena) {
         for _ in 0..requests.parse().expect("a number") {
             for key in 0..KEYS {
                 let decisions = [
-                    maps[0].decide(&bucket, maps[0].key(&[key as u8]), now),
-                    maps[1].decide(&sliding, maps[1].key(&[key as u8]), now),
-                    maps[2].decide(&fixed, maps[2].key(&[key as u8]), now),
+                    maps[0].decide(&bucket, maps[0].key(&[key as u8]), now, 1),
+                    maps[1].decide(&sliding, maps[1].key(&[key as u8]), now, 1),
+                    maps[2].decide(&fixed, maps[2].key(&[key as u8]), now, 1),
                 ];
                 for (limit, decision) in decisions.iter().enumerate() {
                     allowed[limit * KEYS + key] += u64::from(decision.answer.is_allowed);
@@ -47,7 +47,7 @@ pub(super) fn limit(arena: &Arena) {
 /// How many of so many requests are allowed at a time.
 fn allowed(limit: &impl Limit, state: &mut (Option<u64>, u64), requests: usize, now: u64) -> u64 {
     let decide = |_| {
-        let step = limit.decide(state.0.filter(|_| state.1 > now), now);
+        let step = limit.decide(state.0.filter(|_| state.1 > now), now, 1);
         *state = (Some(step.state), state.1.max(step.expires_at));
         u64::from(step.answer.is_allowed)
     };

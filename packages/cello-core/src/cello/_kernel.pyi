@@ -1136,7 +1136,7 @@ class Decision:
         """How many more would be allowed now."""
     @property
     def retry_after_s(self) -> float:
-        """After how many seconds one is allowed again, if no other comes first; 0.0 while there are some."""
+        """After how many seconds as many are allowed again, if no other comes first; 0.0 while that many remain."""
     @property
     def reset_after_s(self) -> float:
         """After how many seconds the key is as if it had never come, if nothing else does."""
@@ -1155,10 +1155,11 @@ class SharedLimit:
 
         Errors: OSError where it is there with another room, or does not fit.
         """
-    def decide(self, key: str | bytes, now_ns: int | None = None) -> Decision:
-        """Decide a request of a key, now unless another time is told, as time.monotonic_ns() has it.
+    def decide(self, key: str | bytes, cost: int = 1, now_ns: int | None = None) -> Decision:
+        """Decide a request of a key that counts for `cost` of them, now unless another time is told, as
+        time.monotonic_ns() has it.
 
-        Errors: TypeError for a key that is neither str nor bytes.
+        Errors: TypeError for a key that is neither str nor bytes; ValueError for a cost that is never allowed.
         """
 
 @final

@@ -80,12 +80,14 @@ class RateLimit(Kept):
         self._states: SharedLimit | Unserved = Unserved(self._words)
         self._has_told = False
 
-    def decide(self, key: str | bytes) -> Decision:
+    def decide(self, key: str | bytes, cost: int = 1) -> Decision:
         """Counts a request of a key, if it is within the limit, in one indivisible step.
 
-        Errors: TypeError for a key that is neither str nor bytes; RuntimeError before the server starts.
+        Units: it counts for `cost` requests: for all of them, or for none.
+        Errors: TypeError for a key that is neither str nor bytes; ValueError for a cost below 1, and for one that the
+        limit never allows; RuntimeError before the server starts.
         """
-        decision: Decision = self._states.decide(key)
+        decision: Decision = self._states.decide(key, cost)
         if decision.is_shared and not self._has_told:
             self._has_told = True
             _log.warning("%s is full: keys that find no place share one limit", self._words)

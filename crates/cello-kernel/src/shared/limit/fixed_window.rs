@@ -13,7 +13,7 @@ const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 ///
 /// ```text
 /// age >= window:  the key is new: the window begins now, the count is 0
-/// it is allowed if count + 1 <= requests; then count' = count + 1, else the state stays as it is
+/// it is allowed if count + cost <= requests; then count' = count + cost, else the state stays as it is
 /// remaining   = requests - count'
 /// retry after = window - age;   the key expires at the beginning + window
 /// ```
@@ -37,7 +37,11 @@ impl FixedWindow {
 }
 
 impl Limit for FixedWindow {
-    fn decide(&self, state: Option<u64>, now_ns: u64) -> Step<Decision> {
+    fn most(&self) -> u64 {
+        self.requests
+    }
+
+    fn decide(&self, state: Option<u64>, now_ns: u64, cost: u64) -> Step<Decision> {
         let now_ms = now_ns / NS_PER_MS;
         let kept = state.map(|state| {
             let start = state >> COUNT_BITS;
@@ -45,14 +49,14 @@ impl Limit for FixedWindow {
         });
         let (age, count, start) =
             kept.filter(|&(age, ..)| age < self.window_ms).unwrap_or((0, 0, window::start_of(now_ms)));
-        let is_allowed = count < self.requests;
-        let count = count + u64::from(is_allowed);
+        let is_allowed = count + cost <= self.requests;
+        let count = if is_allowed { count + cost } else { count };
         let remaining = self.requests.saturating_sub(count);
         let end_ns = ((now_ms - age.min(now_ms) + self.window_ms) * NS_PER_MS).saturating_sub(now_ns);
         let answer = Decision {
             is_allowed,
             remaining,
-            retry_after_ns: if remaining == 0 { end_ns } else { 0 },
+            retry_after_ns: if remaining < cost { end_ns } else { 0 },
             reset_after_ns: end_ns,
         };
         Step { state: start << COUNT_BITS | count, expires_at: now_ns + end_ns, answer }
@@ -68,7 +72,7 @@ mod tests {
         let limit = FixedWindow::new(2, 1000 * NS_PER_MS).expect("a limit");
         let mut state = None;
         let mut at = |ms: u64| {
-            let step = limit.decide(state, ms * NS_PER_MS);
+            let step = limit.decide(state, ms * NS_PER_MS, 1);
             state = Some(step.state);
             (step.answer.is_allowed, step.answer.remaining, step.answer.retry_after_ns / NS_PER_MS)
         };

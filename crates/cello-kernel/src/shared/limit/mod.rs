@@ -26,7 +26,7 @@ pub struct Decision {
     pub is_allowed: bool,
     /// How many more would be allowed now.
     pub remaining: u64,
-    /// After how long one is allowed again, if no other comes first; zero while there are some.
+    /// After how long one of this cost is allowed again, if no other comes first; zero while that many remain.
     pub retry_after_ns: u64,
     /// After how long the key is as if it had never come, if nothing else does.
     pub reset_after_ns: u64,
@@ -34,10 +34,14 @@ pub struct Decision {
 
 /// An algorithm that limits.
 pub trait Limit {
-    /// Decides a request at `now_ns` of a key with this state, none for one that is new or has expired.
+    /// The greatest cost that is ever allowed.
+    fn most(&self) -> u64;
+
+    /// Decides a request at `now_ns` of a key with this state, none for one that is new or has expired. It counts for
+    /// `cost` requests, 1 to [`Limit::most`].
     ///
     /// A request that is not allowed changes nothing.
-    fn decide(&self, state: Option<u64>, now_ns: u64) -> Step<Decision>;
+    fn decide(&self, state: Option<u64>, now_ns: u64, cost: u64) -> Step<Decision>;
 }
 
 /// A limit that cannot be kept: what is wrong.
@@ -67,13 +71,22 @@ mod tests {
         ]
     }
 
-    /// The state after requests at these times, each so long after the last.
-    fn replay(limit: &dyn Limit, waits_ms: &[u64]) -> (Option<u64>, u64) {
+    /// Times, each so long after the last, and what is asked then.
+    fn visits() -> impl Strategy<Value = Vec<(u64, u64)>> {
+        proptest::collection::vec((0..400_u64, 0..20_u64), 1..60)
+    }
+
+    fn cost_of(limit: &dyn Limit, asked: u64) -> u64 {
+        asked % limit.most() + 1
+    }
+
+    /// The state after requests at these times.
+    fn replay(limit: &dyn Limit, visits: &[(u64, u64)]) -> (Option<u64>, u64) {
         let (mut state, mut now) = (None, 5_000 * NS_PER_MS);
         let mut expires_at = 0;
-        for wait in waits_ms {
-            now += wait * NS_PER_MS;
-            let step = limit.decide(state.filter(|_| expires_at > now), now);
+        for &(wait_ms, asked) in visits {
+            now += wait_ms * NS_PER_MS;
+            let step = limit.decide(state.filter(|_| expires_at > now), now, cost_of(limit, asked));
             (state, expires_at) = (Some(step.state), expires_at.max(step.expires_at));
         }
         (state.filter(|_| expires_at > now), now)
@@ -82,54 +95,75 @@ mod tests {
     proptest! {
         #[test]
         fn a_refusal_tells_the_first_moment_that_allows(
-            requests in 1..20_u64, window_ms in 1..2000_u64, waits_ms in proptest::collection::vec(0..400_u64, 1..60),
+            requests in 1..20_u64, window_ms in 1..2000_u64, visits in visits(), asked in 0..20_u64,
         ) {
             for limit in algorithms(requests, window_ms) {
-                let (state, now) = replay(&*limit, &waits_ms);
-                let step = limit.decide(state, now);
+                let (state, now) = replay(&*limit, &visits);
+                let cost = cost_of(&*limit, asked);
+                let step = limit.decide(state, now, cost);
                 if step.answer.is_allowed {
-                    prop_assert!(step.answer.remaining < requests);
+                    prop_assert!(step.answer.remaining <= requests - cost);
                     continue;
                 }
                 prop_assert_eq!(Some(step.state), state);
                 let wait = step.answer.retry_after_ns;
-                prop_assert!(wait > 0 && step.answer.remaining == 0);
-                prop_assert!(limit.decide(state, now + wait).answer.is_allowed);
-                prop_assert!(!limit.decide(state, now + wait - 1).answer.is_allowed);
+                prop_assert!(wait > 0 && step.answer.remaining < cost);
+                prop_assert!(limit.decide(state, now + wait, cost).answer.is_allowed);
+                prop_assert!(!limit.decide(state, now + wait - 1, cost).answer.is_allowed);
+            }
+        }
+
+        #[test]
+        fn a_request_of_some_cost_is_as_many_requests_at_once_or_nothing(
+            requests in 1..20_u64, window_ms in 1..2000_u64, visits in visits(), asked in 0..20_u64,
+        ) {
+            for limit in algorithms(requests, window_ms) {
+                let (state, now) = replay(&*limit, &visits);
+                let cost = cost_of(&*limit, asked);
+                let (mut one_by_one, mut are_allowed) = (state, true);
+                for _ in 0..cost {
+                    let step = limit.decide(one_by_one, now, 1);
+                    (one_by_one, are_allowed) = (Some(step.state), are_allowed && step.answer.is_allowed);
+                }
+                let step = limit.decide(state, now, cost);
+                prop_assert_eq!(step.answer.is_allowed, are_allowed);
+                prop_assert_eq!(Some(step.state), if are_allowed { one_by_one } else { state });
+                let is_room = step.answer.remaining >= cost;
+                prop_assert_eq!(step.answer.retry_after_ns == 0, is_room);
             }
         }
 
         #[test]
         fn what_remains_is_how_many_more_are_allowed_at_once(
-            requests in 1..20_u64, window_ms in 1..2000_u64, waits_ms in proptest::collection::vec(0..400_u64, 1..60),
+            requests in 1..20_u64, window_ms in 1..2000_u64, visits in visits(),
         ) {
             for limit in algorithms(requests, window_ms) {
-                let (state, now) = replay(&*limit, &waits_ms);
-                let mut step = limit.decide(state, now);
+                let (state, now) = replay(&*limit, &visits);
+                let mut step = limit.decide(state, now, 1);
                 if !step.answer.is_allowed {
                     continue;
                 }
                 let remaining = step.answer.remaining;
                 for left in (0..remaining).rev() {
                     prop_assert_eq!(step.answer.retry_after_ns, 0);
-                    step = limit.decide(Some(step.state), now);
+                    step = limit.decide(Some(step.state), now, 1);
                     prop_assert!(step.answer.is_allowed && step.answer.remaining == left);
                 }
                 prop_assert!(step.answer.retry_after_ns > 0);
-                prop_assert!(!limit.decide(Some(step.state), now).answer.is_allowed);
+                prop_assert!(!limit.decide(Some(step.state), now, 1).answer.is_allowed);
             }
         }
 
         #[test]
         fn an_expired_state_is_as_good_as_none_and_never_comes_back(
-            requests in 1..20_u64, window_ms in 1..2000_u64, waits_ms in proptest::collection::vec(0..400_u64, 1..60),
+            requests in 1..20_u64, window_ms in 1..2000_u64, visits in visits(),
         ) {
             for limit in algorithms(requests, window_ms) {
-                let (state, now) = replay(&*limit, &waits_ms);
+                let (state, now) = replay(&*limit, &visits);
                 let Some(state) = state else { continue };
-                let later = limit.decide(Some(state), now).expires_at + 2 * window_ms * NS_PER_MS;
-                prop_assert_eq!(limit.decide(Some(state), later), limit.decide(None, later));
-                prop_assert_ne!(limit.decide(None, later).state, state);
+                let later = limit.decide(Some(state), now, 1).expires_at + 2 * window_ms * NS_PER_MS;
+                prop_assert_eq!(limit.decide(Some(state), later, 1), limit.decide(None, later, 1));
+                prop_assert_ne!(limit.decide(None, later, 1).state, state);
             }
         }
 
@@ -138,8 +172,8 @@ mod tests {
             requests in 1..20_u64, window_ms in 1..2000_u64, behind_ms in 0..4000_u64,
         ) {
             for limit in algorithms(requests, window_ms) {
-                let (state, now) = replay(&*limit, &vec![0; requests as usize]);
-                prop_assert!(!limit.decide(state, now - behind_ms * NS_PER_MS).answer.is_allowed);
+                let (state, now) = replay(&*limit, &vec![(0, 0); requests as usize]);
+                prop_assert!(!limit.decide(state, now - behind_ms * NS_PER_MS, 1).answer.is_allowed);
             }
         }
     }

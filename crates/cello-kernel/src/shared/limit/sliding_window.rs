@@ -16,7 +16,7 @@ const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 /// age >= 2 * window:  the key is new: the window begins now, both counts are 0
 /// age >= window:      the window begins one window later, before = count, count = 0
 /// weight = before * (window - age) + count * window
-/// it is allowed if weight + window <= requests * window; then count' = count + 1, else the state stays as it is
+/// it is allowed if weight + cost * window <= requests * window; then count' = count + cost, else the state stays
 /// remaining   = floor((requests * window - weight') / window)
 /// retry after = the least time after which that is allowed;   the key expires at the beginning + 2 * window
 /// ```
@@ -42,9 +42,9 @@ impl SlidingWindow {
         before * (self.window_ms - age) + count * self.window_ms
     }
 
-    /// The least age at which a window with these counts has room for one more; none while it lasts.
-    fn age_with_room(&self, before: u64, count: u64) -> Option<u64> {
-        let spare = self.requests.checked_sub(count + 1)?;
+    /// The least age at which a window with these counts has room for one of this cost; none while it lasts.
+    fn age_with_room(&self, before: u64, count: u64, cost: u64) -> Option<u64> {
+        let spare = self.requests.checked_sub(count + cost)?;
         Some(match before {
             0 => 0,
             _ => self.window_ms.saturating_sub(spare * self.window_ms / before),
@@ -53,7 +53,11 @@ impl SlidingWindow {
 }
 
 impl Limit for SlidingWindow {
-    fn decide(&self, state: Option<u64>, now_ns: u64) -> Step<Decision> {
+    fn most(&self) -> u64 {
+        self.requests
+    }
+
+    fn decide(&self, state: Option<u64>, now_ns: u64, cost: u64) -> Step<Decision> {
         let now_ms = now_ns / NS_PER_MS;
         let window_ms = self.window_ms;
         let kept = state.map(|state| {
@@ -68,13 +72,13 @@ impl Limit for SlidingWindow {
             _ => (0, 0, 0, window::start_of(now_ms)),
         };
         let full = self.requests * window_ms;
-        let is_allowed = self.weight(before, count, age) + window_ms <= full;
-        let count = count + u64::from(is_allowed);
-        let room_at = match self.age_with_room(before, count) {
+        let is_allowed = self.weight(before, count, age) + cost * window_ms <= full;
+        let count = if is_allowed { count + cost } else { count };
+        let room_at = match self.age_with_room(before, count, cost) {
             Some(room_at) => room_at,
-            // It is full by itself: the next one has room once this one's count weighs little enough. A window that ends
+            // It has no room by itself: the next one has room once this one's count weighs little enough. A window that ends
             // is not yet the next one's, whose age is zero then.
-            None => window_ms + self.age_with_room(count, 0).unwrap_or(window_ms),
+            None => window_ms + self.age_with_room(count, 0, cost).unwrap_or(window_ms),
         };
         let end_ns = |ms: u64| ((now_ms - age.min(now_ms) + ms) * NS_PER_MS).saturating_sub(now_ns);
         let answer = Decision {
@@ -101,7 +105,7 @@ mod tests {
         let limit = SlidingWindow::new(4, 1000 * NS_PER_MS).expect("a limit");
         let mut state = None;
         let mut at = |ms: u64| {
-            let step = limit.decide(state, ms * NS_PER_MS);
+            let step = limit.decide(state, ms * NS_PER_MS, 1);
             state = Some(step.state);
             (step.answer.is_allowed, step.answer.remaining, step.answer.retry_after_ns / NS_PER_MS)
         };

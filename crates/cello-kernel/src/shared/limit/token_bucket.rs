@@ -7,13 +7,13 @@ const LONGEST_NS: u64 = 1 << 61;
 
 /// Allows `capacity` requests at once, and one more every `interval`.
 ///
-/// The state is the *full time*: the moment at which the bucket will be full again. A request at `now` takes a token:
+/// The state is the *full time*: the moment at which the bucket will be full again. A request at `now` takes `cost` tokens:
 ///
 /// ```text
-/// full_time' = max(full_time, now) + interval        (full_time = now for a new key)
+/// full_time' = max(full_time, now) + cost * interval        (full_time = now for a new key)
 /// it is allowed if full_time' - now <= capacity * interval; else full_time stays as it is
 /// remaining   = floor((capacity * interval - (full_time' - now)) / interval)
-/// retry after = full_time + interval - now - capacity * interval
+/// retry after = full_time' + cost * interval - now - capacity * interval
 /// reset after = full_time - now;   the key expires at its full time
 /// ```
 ///
@@ -42,16 +42,21 @@ impl TokenBucket {
 }
 
 impl Limit for TokenBucket {
-    fn decide(&self, state: Option<u64>, now_ns: u64) -> Step<Decision> {
+    fn most(&self) -> u64 {
+        self.depth_ns / self.interval_ns
+    }
+
+    fn decide(&self, state: Option<u64>, now_ns: u64, cost: u64) -> Step<Decision> {
         let before = state.unwrap_or(now_ns).max(now_ns);
-        let after = before + self.interval_ns;
+        let taken_ns = self.interval_ns * cost;
+        let after = before + taken_ns;
         let is_allowed = after - now_ns <= self.depth_ns;
         let full_time = if is_allowed { after } else { before };
         let left_ns = self.depth_ns.saturating_sub(full_time - now_ns);
         let answer = Decision {
             is_allowed,
             remaining: left_ns / self.interval_ns,
-            retry_after_ns: (full_time + self.interval_ns - now_ns).saturating_sub(self.depth_ns),
+            retry_after_ns: (full_time + taken_ns - now_ns).saturating_sub(self.depth_ns),
             reset_after_ns: full_time - now_ns,
         };
         Step { state: full_time, expires_at: full_time, answer }
@@ -67,7 +72,7 @@ mod tests {
         let bucket = TokenBucket::new(3, 300).expect("a limit");
         let mut state = None;
         let mut at = |now| {
-            let step = bucket.decide(state, now);
+            let step = bucket.decide(state, now, 1);
             state = Some(step.state);
             let Decision { is_allowed, remaining, retry_after_ns, reset_after_ns } = step.answer;
             (is_allowed, remaining, retry_after_ns, reset_after_ns)
