@@ -202,6 +202,8 @@ class Server:
         left = {pid for pid, (_, its_session) in process_table().items() if pid in pids and its_session == session}
         self._signal(signal.SIGKILL, left)
         self.leader.wait()
+        while left & process_table().keys():
+            time.sleep(0.005)
         self.leader = None
 
     @staticmethod

@@ -376,11 +376,8 @@ def test_a_request_may_count_for_several_or_for_none(
     assert (first.allowed, first.remaining) == (True, 2)
     assert first.retry_after_s > 0, "another three are not allowed yet"
     refused = exports.decide("a", cost=3)
-    assert (refused.allowed, refused.remaining, refused.retry_after_s) == (
-        False,
-        2,
-        pytest.approx(first.retry_after_s, 1),
-    )
+    assert (refused.allowed, refused.remaining) == (False, 2)
+    assert 0 < refused.retry_after_s <= first.retry_after_s
     assert exports.decide("a", 2).allowed
     assert exports.decide("b", 5).remaining == 0
 
