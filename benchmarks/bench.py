@@ -38,7 +38,7 @@ from rounds import Plan, Run
 from sampling import LOAD_CORE, SERVER_CORE, say, surprises
 from workers.rounds import WorkerPlan, WorkerRun
 from workers.section import worker_section
-from workloads import CONTENT, SERVING, WORKLOADS
+from workloads import CONTENT, SERVING, TOGETHER, WORKLOADS
 
 PUBLISHED_ROUNDS, PUBLISHED_DURATION_S = 7, 1
 # Each sample of a loop is of a new process, so each has a warm-up.
@@ -46,8 +46,8 @@ LOOP_WARM_UP_S = 0.3
 CHECKED_DURATION_S = 0.1
 EXTRAS = ("memory", "import")
 HTTP_NAMES = (*WORKLOADS, *EXTRAS)
-#: What `--only` may name of servers. A run of either part may be published.
-PARTS = {"http": HTTP_NAMES, "serving": (*SERVING, *EXTRAS), "content": CONTENT}
+#: What `--only` may name of servers. A run of each part may be published.
+PARTS = {"http": HTTP_NAMES, "serving": (*SERVING, *EXTRAS), "content": CONTENT, "together": TOGETHER}
 OPEN_FILES = 16_384
 INTERRUPTED = "it was interrupted"
 
@@ -231,7 +231,7 @@ def measure_servers(plan: Plan, made: Build) -> tuple[Record, int]:
     run, began = Run(plan), time.time()
     load_before = os.getloadavg()[0]
     measured = {workload.name for workload in plan.workloads}
-    parts = [part for part in ({*SERVING}, {*CONTENT}) if part & measured]
+    parts = [part for part in ({*SERVING}, {*CONTENT}, {*TOGETHER}) if part & measured]
     reasons = {
         "some servers were left out": len(plan.peers) < len(load_peers()),
         "some workloads were left out": not all(part <= measured for part in parts),

@@ -15,7 +15,7 @@ from peers import HERE
 from record import LOOP_RESULTS, RESULTS, WORKER_RESULTS, Record, Sample
 from targets import MEGABYTE, Figure, added_us, base_us, ratio, ratios, samples_of, spread, verdicts
 from workers.section import worker_section
-from workloads import CONTENT, SERVING, WORKLOADS, Workload
+from workloads import CONTENT, SERVING, TOGETHER, WORKLOADS, Workload
 
 PAGE = HERE / "RESULTS.md"
 NOTHING_YET = """\
@@ -44,6 +44,12 @@ ABOVE_WORKLOAD = """\
 What the layers cost: a server's CPU per request less that of its own hello from `async def`, measured right after it.
 """
 
+#: What of RESULTS.md may come from a run of its own, and its title there.
+PARTS = {
+    "Results": SERVING,
+    "Results: what requests bring and answers take": CONTENT,
+    "Results: HTTP and asyncio's own connections together": TOGETHER,
+}
 SPREAD_FIGURES: tuple[tuple[Figure, str], ...] = (("cpu_us", "CPU"), ("p99_us", "p99"))
 REPRODUCTION = """\
 ## Reproduction
@@ -213,21 +219,21 @@ def render(run: Record, source: str, title: str = "Results") -> str:
 
 def page() -> str:
     """Render what RESULTS.md has to be."""
-    text = NOTHING_YET
-    serving, content = record.newest_publishable(RESULTS, SERVING), record.newest_publishable(RESULTS, CONTENT)
-    newest_of_loops = record.newest_publishable(LOOP_RESULTS)
-    if serving and serving == content:
-        text = render(record.read(serving), f"results/{serving.name}")
-    elif serving:
-        text = render(record.part_of(record.read(serving), SERVING), f"results/{serving.name}")
-    if content and content != serving:
-        run_of_content = record.part_of(record.read(content), CONTENT)
-        text += "\n" + render(
-            run_of_content, f"results/{content.name}", "Results: what requests bring and answers take"
+    found = {title: record.newest_publishable(RESULTS, workloads) for title, workloads in PARTS.items()}
+    sources = list(dict.fromkeys(source for source in found.values() if source))
+    pages: list[str] = []
+    for source in sources:
+        titles = [title for title, its_source in found.items() if its_source == source]
+        workloads = [name for title in titles for name in PARTS[title]]
+        run = record.read(source)
+        pages.append(
+            render(run if len(sources) == 1 else record.part_of(run, workloads), f"results/{source.name}", titles[0])
         )
+    text = "\n".join(pages) or NOTHING_YET
+    newest_of_loops = record.newest_publishable(LOOP_RESULTS)
     if newest_of_loops:
-        run = record.read_loops(newest_of_loops)
-        text += "\n" + loop_section(run, newest_of_loops.relative_to(HERE).as_posix())
+        run_of_loops = record.read_loops(newest_of_loops)
+        text += "\n" + loop_section(run_of_loops, newest_of_loops.relative_to(HERE).as_posix())
     if newest_of_workers := record.newest_publishable(WORKER_RESULTS):
         run_of_workers = record.read_workers(newest_of_workers)
         text += "\n" + worker_section(run_of_workers, newest_of_workers.relative_to(HERE).as_posix())

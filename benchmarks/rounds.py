@@ -109,6 +109,7 @@ class Run:
         variables |= {"BENCH_SPIN": str(surroundings.spinners), "BENCH_NEIGHBOURS": str(surroundings.neighbours)}
         variables |= {"BENCH_MODELS": "1" if surroundings.has_models else ""}
         variables |= {"BENCH_MOUNTED": "1" if surroundings.has_mounted else ""}
+        variables |= {"BENCH_ECHO": "1" if surroundings.has_echo else ""}
         command = peer.command_line(port, self.plan.cello_python)
         log = CACHE / "logs" / f"{peer.name}.log"
         return Server(peer.name, command, os.environ | variables, HERE / "apps", port, SERVER_CORE, log)

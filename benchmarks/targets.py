@@ -6,7 +6,7 @@ from statistics import median
 from typing import Literal
 
 from record import Record, Sample
-from workloads import SHAPES, SUBJECTS, WORKLOADS, Workload
+from workloads import SHAPES, SUBJECTS, TOGETHER, WORKLOADS, Workload
 
 MEGABYTE = 1_000_000
 START_LIMIT_MB, GROWTH_LIMIT_MB = 45, 2
@@ -180,6 +180,11 @@ def verdicts(record: Record) -> list[Verdict]:
     if "body_msgspec" in record["workloads"]:
         target = "1 KiB of JSON into a msgspec struct: ahead of django-bolt"
         since.append(ahead(record, "body_msgspec", ["django-bolt"], target))
+    for name in TOGETHER:
+        if name in record["workloads"]:
+            title = WORKLOADS[name].title
+            since.append(ahead(record, name, ["granian-rsgi"], f"CPU of {title}: ahead of granian's"))
+            since.append(ahead(record, name, ["granian-rsgi"], f"p99 of {title}: ahead of granian's", "p99_us"))
     if "layers10" in record["workloads"]:
         target = "ten layers of middleware: less above hello than Starlette's ten, which are ASGI themselves"
         since.append(added(record, WORKLOADS["layers10"], 1.0, target))

@@ -22,13 +22,14 @@ STARLETTES = ("granian-starlette", "uvicorn-starlette")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Surroundings:
-    """What a server is started with: threads, a database, routes that nobody asks for, models, what is mounted."""
+    """What a server is started with: threads, a database, routes that nobody asks for, models, mounts, an echo."""
 
     spinners: int = 0
     has_database: bool = False
     neighbours: int = 0
     has_models: bool = False
     has_mounted: bool = False
+    has_echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +209,27 @@ WORKLOADS = {
             surroundings=Surroundings(spinners=8),
             duration_factor=3,
         ),
+        Workload(
+            "echo",
+            "a handler that waits for an echo over a connection of asyncio's",
+            "/echo",
+            surroundings=Surroundings(has_echo=True),
+            servers=(*SUBJECTS, "granian-rsgi"),
+        ),
+        Workload(
+            "echo_spin8",
+            "that echo beside eight busy Python threads",
+            "/echo",
+            surroundings=Surroundings(spinners=8, has_echo=True),
+            duration_factor=3,
+            servers=(*SUBJECTS, "granian-rsgi"),
+        ),
     )
 }
 SHAPES = ("shape_text", "shape_numbers", "shape_parameter")
-#: What requests bring and what answers take. The others are about serving as such.
+#: HTTP and asyncio's own input and output on one loop, and who else wants the interpreter.
+TOGETHER = ("echo", "echo_spin8")
+#: What requests bring and what answers take. What is in neither is about serving as such.
 CONTENT = (
     "layers10",
     "layers10_blind",
@@ -224,7 +242,7 @@ CONTENT = (
     "body_pydantic",
     "body_msgspec",
 )
-SERVING = tuple(name for name in WORKLOADS if name not in CONTENT)
+SERVING = tuple(name for name in WORKLOADS if name not in (*CONTENT, *TOGETHER))
 
 
 def verify(server: Server, workload: Workload) -> str:

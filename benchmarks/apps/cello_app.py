@@ -8,6 +8,7 @@ import os
 from typing import Annotated
 
 import answers
+import loopback
 import neighbours
 import row
 import spin
@@ -17,6 +18,7 @@ from prices import Prices, Settings
 
 app = App()
 app.on_event("startup")(row.connect)
+app.on_event("startup")(loopback.serve)
 
 
 @app.get("/")
@@ -42,6 +44,12 @@ async def suspend(request: Request) -> dict[str, str]:
 async def one_row(request: Request) -> dict[str, object]:
     """Answer with a row of the database."""
     return await row.fetch()
+
+
+@app.get("/echo")
+async def echo(request: Request) -> dict[str, str]:
+    """Answer with what has come back over a connection."""
+    return {"message": await loopback.echo()}
 
 
 @app.get("/sleep")

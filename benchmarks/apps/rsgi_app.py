@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import answers
 import forms
+import loopback
 import orjson
 import row
 import spin
@@ -31,6 +32,11 @@ async def suspend(scope: Any, protocol: Any) -> None:
 async def one_row(scope: Any, protocol: Any) -> None:
     """Answer with a row of the database."""
     protocol.response_bytes(200, JSON, orjson.dumps(await row.fetch()))
+
+
+async def echo(scope: Any, protocol: Any) -> None:
+    """Answer with what has come back over a connection."""
+    protocol.response_bytes(200, JSON, orjson.dumps({"message": await loopback.echo()}))
 
 
 async def sleep(scope: Any, protocol: Any) -> None:
@@ -79,6 +85,7 @@ HANDLERS: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "/async": hello,
     "/suspend": suspend,
     "/row": one_row,
+    "/echo": echo,
     "/sleep": sleep,
     "/search": search,
     "/upload": upload,
@@ -97,6 +104,12 @@ async def app(scope: Any, protocol: Any) -> None:
         await handler(scope, protocol)
 
 
+async def prepare() -> None:
+    """Make what handlers wait for."""
+    await row.connect()
+    await loopback.serve()
+
+
 # Granian calls it before it serves.
-app.__rsgi_init__ = lambda loop: loop.run_until_complete(row.connect())
+app.__rsgi_init__ = lambda loop: loop.run_until_complete(prepare())
 spin.start()
