@@ -586,6 +586,22 @@ def test_64_mib_arrive_intact_both_ways_at_once_with_slow_readers(lab: Lab, carr
 # --- reading
 
 
+@pytest.mark.parametrize("length", [32 * 1024, 256 * 1024, 256 * 1024 + 1, 3 * MIB + 7])
+def test_large_pieces_a_small_one_and_the_end_right_behind_are_received(lab: Lab, kind: str, length: int) -> None:
+    large = hashlib.shake_256(b"cello").digest(length)
+    sent = large * 3 + b"small"
+
+    async def main() -> None:
+        async with linked(kind, Recorder()) as link:
+            await link.send(sent)
+            link.peer.shutdown(socket.SHUT_WR)
+            await link.protocol.until_lost()
+            assert link.protocol.received == sent
+            assert link.protocol.events[-2:] == ["eof", "lost"]
+
+    lab.run(main())
+
+
 @pytest.mark.parametrize("length", [1, 7, 4096, 4097, MIB])
 def test_a_buffered_protocol_is_given_what_fits_its_buffers(lab: Lab, kind: str, length: int) -> None:
     sent = bytes(range(256)) * 20

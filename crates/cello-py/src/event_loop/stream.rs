@@ -1,6 +1,7 @@
 //! A connected socket as the loop sees it: what may be read or written at once, and what has to wait. No Python runs
 //! here.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -13,15 +14,20 @@ use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shut
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
-use super::memory::Memory;
+use super::memory::{Memory, receive_bytes};
 
 /// Pieces handed to the system in one call.
 const PIECES_A_CALL: usize = 64;
+
+/// What to ask how much of it there is, and to receive in place, is cheaper than to copy.
+const MUCH_BYTES: usize = 32 * 1024;
 
 /// The socket; its waker is called when it has become readable or writable after it was not.
 pub(crate) struct Stream {
     socket: AsyncFd<Registered>,
     waker: Waker,
+    /// Whether what was received last was worth to be received without a copy.
+    brings_much: Cell<bool>,
 }
 
 type Readiness<'a> = Poll<io::Result<AsyncFdReadyGuard<'a, Registered>>>;
@@ -32,7 +38,8 @@ impl Stream {
         if let Ok(AddressFamily::INET | AddressFamily::INET6) = sockopt::socket_domain(&socket) {
             let _not_of_tcp = sockopt::set_tcp_nodelay(&socket, true);
         }
-        Ok(Self { socket: watch(socket, Interest::READABLE | Interest::WRITABLE)?, waker })
+        let socket = watch(socket, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self { socket, waker, brings_much: Cell::new(false) })
     }
 
     pub(crate) fn descriptor(&self) -> RawFd {
@@ -52,10 +59,26 @@ impl Stream {
         self.poll_readable().is_ready()
     }
 
-    /// The number of bytes received, 0 at the end of the stream; `None` if there is nothing yet.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let length = buffer.len();
-        self.receive_by(length, |socket| Ok(rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.0))
+    /// The bytes received, none at the end of the stream; `None` if there is nothing yet. Few of them pass through
+    /// `buffer`, which is as long as what is received at most; where many came before, they are asked for in advance and
+    /// not copied.
+    pub(crate) fn receive<'py>(&self, py: Python<'py>, buffer: &mut [u8]) -> io::Result<Option<Bound<'py, PyBytes>>> {
+        let most = buffer.len();
+        let mut bytes = None;
+        self.receive_by(most, |socket| {
+            let waiting = if self.brings_much.get() { waiting_bytes(socket).min(most) } else { 0 };
+            let received = if waiting >= MUCH_BYTES {
+                receive_bytes(py, socket, waiting)?
+            } else {
+                let length = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.0;
+                PyBytes::new(py, buffer.get(..length).unwrap_or_default())
+            };
+            let length = received.as_bytes().len();
+            self.brings_much.set(length >= MUCH_BYTES);
+            bytes = Some(received);
+            Ok(length)
+        })?;
+        Ok(bytes)
     }
 
     /// As [`Stream::receive`], into memory of Python's.
@@ -122,6 +145,11 @@ impl Stream {
     fn poll_writable(&self) -> Readiness<'_> {
         self.socket.poll_write_ready(&mut Context::from_waker(&self.waker))
     }
+}
+
+/// What can be received now; 0 where the system does not say.
+fn waiting_bytes(socket: BorrowedFd<'_>) -> usize {
+    rustix::io::ioctl_fionread(socket).ok().and_then(|waiting| usize::try_from(waiting).ok()).unwrap_or(0)
 }
 
 /// Calls the system until it is not interrupted; `None` where the call would have to wait.

@@ -4,7 +4,6 @@ use std::task::Wake;
 
 use pyo3::exceptions::{PyConnectionError, PyOSError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use pyo3::{IntoPyObjectExt, intern};
 
 use super::{Kind, State, StreamTransport};
@@ -70,12 +69,12 @@ impl StreamTransport {
             drop(state);
             return if is_readable { self.receive_into(slf) } else { Ok(Reception::Nothing) };
         }
-        let received = stream.receive(buffer);
+        let received = stream.receive(py, buffer);
         drop(state);
         let bytes = match received {
             Ok(None) => return Ok(Reception::Nothing),
-            Ok(Some(0)) => return Ok(Reception::End),
-            Ok(Some(length)) => PyBytes::new(py, buffer.get(..length).unwrap_or_default()),
+            Ok(Some(bytes)) if bytes.as_bytes().is_empty() => return Ok(Reception::End),
+            Ok(Some(bytes)) => bytes,
             Err(error) => {
                 return self.fatal_io(slf, &error, "Fatal read error on socket transport").map(|()| Reception::Nothing);
             }
