@@ -33,6 +33,7 @@ METHODS: dict[str, str | dict[str, str]] = {
     "asyncio.base_events._format_handle": "handle",
     "asyncio.Handle._run": "self",
     "asyncio.sslproto.SSLProtocol._get_app_transport": "self",
+    "asyncio.sslproto.ssl.SSLObject._create": "incoming outgoing server_side server_hostname session context",
     "asyncio.Server._attach": {"3.12": "self", "3.13": "self transport"},
     "asyncio.Server._detach": {"3.12": "self", "3.13": "self transport"},
 }
@@ -73,6 +74,7 @@ OWN = {
     "_signals",
     "_transport_kind",
     "_sendfile_mode",
+    "_came",
     *("_accept_on", "_open_stream", "_run_native", "_stop_native", "_open_streams", "_close_native", "_note_debug"),
     "_is_forked_while_running",
     *("_collect_events", "_run_handle", "_show_socket", "_release", "_check_call", "_note_duration", "_note_io_error"),

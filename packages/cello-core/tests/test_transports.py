@@ -1604,6 +1604,25 @@ def test_tls_agrees_on_a_protocol_and_switches_python_s(lab: Lab, tls: TLS) -> N
     lab.run(main())
 
 
+class OwnTLSObject(ssl.SSLObject):
+    """What an owner of a context has it make."""
+
+
+@pytest.mark.parametrize("kind_of_object", [ssl.SSLObject, OwnTLSObject])
+def test_a_context_makes_what_its_owner_has_it_make(lab: Lab, tls: TLS, kind_of_object: type[ssl.SSLObject]) -> None:
+    tls.client.sslobject_class = kind_of_object
+
+    async def main() -> None:
+        async with streams("tls", tls) as ((reader, writer), (_, far_writer)):
+            assert isinstance(writer.get_extra_info("ssl_object"), kind_of_object)
+            far_writer.write(b"x")
+            assert await reader.readexactly(1) == b"x"
+
+    lab.run(main())
+    assert tls.client.sslobject_class is kind_of_object
+    assert tls.server.sslobject_class is ssl.SSLObject
+
+
 def test_a_handshake_that_takes_too_long_ends_the_connection_on_either_end(lab: Lab, tls: TLS) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()

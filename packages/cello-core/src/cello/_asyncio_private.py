@@ -24,7 +24,9 @@ from cello._kernel import LoopCore
 if TYPE_CHECKING:
     import selectors
     from collections.abc import Callable
-    from typing import IO, Any
+    from typing import IO, Any, Self
+
+    from _typeshed import WriteableBuffer
 
     from cello._kernel import Acceptor, StreamTransport
 
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
         def _attach(self, *transport: StreamTransport) -> None: ...
         def _detach(self, *transport: StreamTransport) -> None: ...
 
+    class StandardTLSObject(ssl.SSLObject):
+        """The same of an end of TLS."""
+
+        @classmethod
+        def _create(cls, *arguments: Any, **options: Any) -> Self: ...
+
     class StandardTLS(sslproto.SSLProtocol):
         """The same of TLS."""
 
@@ -58,6 +66,7 @@ else:
 
     StandardLoop = asyncio.SelectorEventLoop
     StandardTLS = sslproto.SSLProtocol
+    StandardTLSObject = ssl.SSLObject
 
 __all__ = ["FallbackLoop", "PrivateMethods"]
 
@@ -99,14 +108,48 @@ class FallbackLoop(StandardLoop):
         return transport
 
 
-class TLS(StandardTLS):
-    """asyncio's own TLS, but that it asks OpenSSL for 64 KiB at a time, four of its records.
+class TLSObject(StandardTLSObject):
+    """One end of TLS that says itself that nothing has come.
 
-    A piece of more than 128 KiB may be taken from the system and given back each time: two of 256 KiB a message are
-    dearer than all the rest then.
+    asyncio reads until it is told so, once for each message, and OpenSSL's way to tell costs as much as the message.
+    """
+
+    _came: ssl.MemoryBIO
+
+    @classmethod
+    def _create(cls, incoming: ssl.MemoryBIO, *arguments: Any, **options: Any) -> Self:
+        """SSLContext.wrap_bio() makes what it returns by it."""
+        made = super()._create(incoming, *arguments, **options)
+        made._came = incoming
+        return made
+
+    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> bytes:  # noqa: A002 (as it is called)
+        """SSLObject's: what has come, decrypted."""
+        if not self._came.pending and not self.pending():
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
+        return super().read(len, buffer)
+
+
+class TLS(StandardTLS):
+    """asyncio's own TLS, but for two things that it does for each message.
+
+    It asks OpenSSL for 64 KiB at a time, four of its records. A piece of more than 128 KiB may be taken from the system
+    and given back each time: two of 256 KiB a message are dearer than all the rest then.
     """
 
     max_size = 64 * 1024
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        context: ssl.SSLContext | None = arguments[2]
+        if context is None or context.sslobject_class is not ssl.SSLObject:
+            super().__init__(*arguments, **options)
+            return
+        # The context is its owner's: it makes objects of another class for the time of this call only.
+        context.sslobject_class = TLSObject
+        try:
+            super().__init__(*arguments, **options)
+        finally:
+            context.sslobject_class = ssl.SSLObject
 
 
 class PrivateMethods(LoopCore, StandardLoop):
