@@ -14,6 +14,7 @@ type Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _server: asyncio.Server | None = None
 #: Grows to as many as there are requests at a time.
 _idle: list[Connection] = []
+_left: set[asyncio.Task[bytes]] = set()
 
 
 async def _send_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,8 +39,18 @@ async def _connect() -> Connection:
 async def echo() -> str:
     """Send the message and wait until it comes back."""
     connection = _idle.pop() if _idle else await _connect()
-    reader, writer = connection
-    writer.write(SENT)
-    line = await reader.readline()
-    _idle.append(connection)
+    connection[1].write(SENT)
+    try:
+        line = await _receive(connection)
+    except asyncio.CancelledError:
+        # Who asked is gone. Not every server tells its handlers, and all are to keep their connections.
+        _left.add(task := asyncio.create_task(_receive(connection)))
+        task.add_done_callback(_left.discard)
+        raise
     return line.decode().rstrip()
+
+
+async def _receive(connection: Connection) -> bytes:
+    line = await connection[0].readline()
+    _idle.append(connection)
+    return line

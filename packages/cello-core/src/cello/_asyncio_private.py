@@ -111,7 +111,7 @@ class FallbackLoop(StandardLoop):
 class TLSObject(StandardTLSObject):
     """One end of TLS that says itself that nothing has come.
 
-    asyncio reads until it is told so, once for each message, and OpenSSL's way to tell costs as much as the message.
+    asyncio reads until it is told so, once for each message, and OpenSSL's way to tell it is the dearer one.
     """
 
     _came: ssl.MemoryBIO
@@ -126,7 +126,7 @@ class TLSObject(StandardTLSObject):
     def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> bytes:  # noqa: A002 (as it is called)
         """SSLObject's: what has come, decrypted."""
         if not self._came.pending and not self.pending():
-            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
+            raise ssl.SSLWantReadError
         return super().read(len, buffer)
 
 
@@ -140,8 +140,8 @@ class TLS(StandardTLS):
     max_size = 64 * 1024
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        context: ssl.SSLContext | None = arguments[2]
-        if context is None or context.sslobject_class is not ssl.SSLObject:
+        context: ssl.SSLContext = arguments[2]
+        if getattr(context, "sslobject_class", None) is not ssl.SSLObject:
             super().__init__(*arguments, **options)
             return
         # The context is its owner's: it makes objects of another class for the time of this call only.
