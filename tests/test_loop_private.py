@@ -31,6 +31,10 @@ METHODS: dict[str, str | dict[str, str]] = {
     "asyncio.SelectorEventLoop._check_callback": "self callback method",
     "asyncio.SelectorEventLoop._check_thread": "self",
     "asyncio.base_events._format_handle": "handle",
+    "asyncio.tasks._swap_current_task": "loop task",
+    "asyncio.tasks._register_eager_task": "task",
+    "asyncio.tasks._unregister_eager_task": "task",
+    "asyncio.tasks._unregister_task": "task",
     "asyncio.Handle._run": "self",
     "asyncio.sslproto.SSLProtocol._get_app_transport": "self",
     "asyncio.sslproto.ssl.SSLObject._create": "incoming outgoing server_side server_hostname session context",
@@ -41,7 +45,7 @@ METHODS: dict[str, str | dict[str, str]] = {
 CONSTANTS = ["asyncio.transports._FlowControlMixin", "asyncio.constants._SendfileMode"]
 
 TELL = f"""
-import asyncio, asyncio.base_events, asyncio.constants, asyncio.sslproto, asyncio.transports
+import asyncio, asyncio.base_events, asyncio.constants, asyncio.sslproto, asyncio.tasks, asyncio.transports
 import functools, inspect, json, operator
 find = lambda path: functools.reduce(getattr, path.split(".")[1:], asyncio)
 parameters = lambda path: " ".join(inspect.signature(find(path)).parameters)

@@ -22,3 +22,8 @@ pub(crate) fn note(run: &Bound<'_, PyAny>, context: &Bound<'_, PyAny>, request: 
         None => Ok(()),
     }
 }
+
+/// Whether somebody has asked for that.
+pub(crate) fn is_noted() -> bool {
+    NOTE.get().is_some()
+}

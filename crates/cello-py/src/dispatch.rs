@@ -11,6 +11,7 @@ use cello_kernel::{
     panic_words,
 };
 use http::StatusCode;
+use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 use crate::current;
 use crate::event_loop::errors::ends_process;
 use crate::event_loop::shared::{Shared, coarse_now_s, now_s};
+use crate::relay::{Relay, Relays};
 use crate::request::Request;
 use crate::response::{Response, Returned, into_response};
 use crate::run::{AnswerSender, Run};
@@ -67,6 +69,7 @@ pub(crate) struct Handlers {
     /// Whose word is taken for who a client is; None where nobody's is.
     pub(crate) proxies: Option<Arc<TrustedProxies>>,
     pub(crate) task_maker: TaskMaker,
+    pub(crate) relays: Relays,
     pub(crate) contexts: Contexts,
     pub(crate) lines: Lines,
     pub(crate) hooks: Hooks,
@@ -100,12 +103,32 @@ pub(crate) struct Contexts {
     copy: Py<PyAny>,
     /// `Context.run`, looked up once.
     run: Py<PyAny>,
+    /// What they are copies of.
+    base: Py<PyAny>,
 }
 
 impl Contexts {
     pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
         let context = py.import("contextvars")?.call_method0("copy_context")?;
-        Ok(Self { copy: context.getattr("copy")?.unbind(), run: context.get_type().getattr("run")?.unbind() })
+        let (copy, run) = (context.getattr("copy")?.unbind(), context.get_type().getattr("run")?.unbind());
+        Ok(Self { copy, run, base: context.unbind() })
+    }
+
+    pub(crate) fn new_context<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.copy.bind(py).call0()
+    }
+
+    /// Whether nothing was left in a context.
+    pub(crate) fn is_as_new(&self, context: &Bound<'_, PyAny>) -> bool {
+        let base = self.base.bind(context.py());
+        // The length first: values that differ would be asked whether they are equal.
+        matches!((context.len(), base.len()), (Ok(own), Ok(base)) if own == base)
+            && matches!(context.eq(base), Ok(true))
+    }
+
+    /// `Context.run(context, function, argument)`
+    pub(crate) fn run<'py>(&self, py: Python<'py>, call: impl PyCallArgs<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.run.bind(py).call1(call)
     }
 
     /// The context of a request: the one that it brought, or a new one.
@@ -113,7 +136,7 @@ impl Contexts {
         let py = request.py();
         let context = match brought {
             Some(context) => context.into_bound(py),
-            None => self.copy.bind(py).call0()?,
+            None => self.new_context(py)?,
         };
         current::note(self.run.bind(py), &context, request)?;
         Ok(context)
@@ -156,7 +179,7 @@ impl Lines {
 
 /// Starts asyncio tasks eagerly: as far as their first suspension, within the call.
 pub(crate) struct TaskMaker {
-    task_type: Py<PyAny>,
+    pub(crate) task_type: Py<PyAny>,
     /// Made once and filled in for each task, which reads them before it runs: a dict of its own for each would be a
     /// tenth of the task's price.
     keywords: Py<PyDict>,
@@ -171,12 +194,17 @@ impl TaskMaker {
         Ok(Self { task_type: py.import("asyncio")?.getattr("Task")?.unbind(), keywords: keywords.unbind() })
     }
 
-    /// `asyncio.Task(coroutine, loop=…, eager_start=True, context=…)`
-    fn start<'py>(&self, coroutine: &Bound<'py, PyAny>, context: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    /// `asyncio.Task(coroutine, loop=…, eager_start=True, context=…)`, or of a type derived from it.
+    pub(crate) fn start<'py>(
+        &self,
+        task_type: &Bound<'py, PyAny>,
+        coroutine: &Bound<'py, PyAny>,
+        context: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = coroutine.py();
         let keywords = self.keywords.bind(py);
         keywords.set_item(intern!(py, "context"), context)?;
-        let task = self.task_type.bind(py).call((coroutine,), Some(keywords));
+        let task = task_type.call((coroutine,), Some(keywords));
         keywords.set_item(intern!(py, "context"), py.None())?;
         task
     }
@@ -391,13 +419,21 @@ impl Handlers {
         if let Some(brought) = brought {
             (request, context) = (request.under(brought.root), brought.context);
         }
-        let begun = Bound::new(py, request).and_then(|request| Ok((self.contexts.of(&request, context)?, request)));
-        let (context, request) = match begun {
+        let relay = if plan.is_async && context.is_none() { self.relays.take(py, self) } else { Ok(None) };
+        let begun = Bound::new(py, request).and_then(|request| {
+            let relay = relay?;
+            let context = match &relay {
+                Some(relay) => relay.get().context(py),
+                None => self.contexts.of(&request, context)?,
+            };
+            Ok((context, request, relay))
+        });
+        let (context, request, relay) = match begun {
             Ok(begun) => begun,
             Err(error) => return Called::Answered(not_begun(py, error)),
         };
         let (began_s, debugged_s) = (coarse_now_s(), self.shared.is_debug().then(now_s));
-        let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket, &context)));
+        let called = catch_unwind(AssertUnwindSafe(|| self.call(plan, &request, ticket, &context, relay)));
         self.note_slow(py, request.get(), began_s, Some(&context));
         if let Some(began_s) = debugged_s {
             self.note_duration(py, plan, now_s() - began_s);
@@ -441,8 +477,10 @@ impl Handlers {
     }
 
     /// The loop is closed. A task that never ends would keep the handlers, and they it.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, py: Python<'_>) {
+        self.relays.clear(py, self);
         let tasks = std::mem::take(&mut *self.tasks.lock());
+        tasks.values().for_each(|running| self.relays.leave(py, &running.task));
         drop(tasks);
         self.waits.clear();
         self.stop.clear();
@@ -464,13 +502,24 @@ impl Handlers {
         request: &Bound<'_, Request>,
         ticket: u64,
         context: &Bound<'_, PyAny>,
+        relay: Option<Bound<'_, Relay>>,
     ) -> PyResult<Called> {
         let py = request.py();
         let function = plan.function.bind(py);
         if plan.is_async {
-            let coroutine = if plan.takes_request { function.call1((request,))? } else { function.call0()? };
-            let request = request.clone().unbind();
-            return self.run(py, Run::of_handler(self.clone(), request, ticket, coroutine.unbind()), context);
+            let coroutine = if plan.takes_request { function.call1((request,)) } else { function.call0() };
+            let coroutine = match (coroutine, &relay) {
+                (Err(error), Some(relay)) => {
+                    self.relays.retire(py, self, relay)?; // who answers for the error is called in its context
+                    return Err(error);
+                }
+                (coroutine, _) => coroutine?,
+            };
+            let run = Run::of_handler(self.clone(), request.clone().unbind(), ticket, coroutine.unbind());
+            return match relay {
+                Some(relay) => self.run_in(py, run, relay),
+                None => self.run(py, run, context),
+            };
         }
         let run = self.contexts.run.bind(py);
         let returned =
@@ -491,16 +540,36 @@ impl Handlers {
 
     /// Makes the task of a request, which takes its first step at once.
     fn run(&self, py: Python<'_>, run: Run, context: &Bound<'_, PyAny>) -> PyResult<Called> {
+        self.run_anew(Bound::new(py, run)?, context)
+    }
+
+    fn run_anew(&self, run: Bound<'_, Run>, context: &Bound<'_, PyAny>) -> PyResult<Called> {
+        let task = self.task_maker.start(self.task_maker.task_type.bind(run.py()), run.as_any(), context)?;
+        Ok(self.called(run, Some(task)))
+    }
+
+    /// Has a task take the first step of a request that may have served others.
+    fn run_in(self: &Arc<Self>, py: Python<'_>, run: Run, relay: Bound<'_, Relay>) -> PyResult<Called> {
         let run = Bound::new(py, run)?;
-        let task = self.task_maker.start(run.as_any(), context)?;
-        if !run.get().is_over() {
+        if self.relays.begin(py, self, &run, &relay)? {
+            return Ok(self.called(run, relay.get().task(py)));
+        }
+        self.relays.settle(py, self, &relay)?;
+        self.run_anew(run, &self.contexts.new_context(py)?)
+    }
+
+    /// What became of the first step.
+    fn called(&self, run: Bound<'_, Run>, task: Option<Bound<'_, PyAny>>) -> Called {
+        if let Some(task) = task
+            && !run.get().is_over()
+        {
             let running = Running { task: task.unbind(), run: run.clone().unbind() };
             self.tasks.lock().insert(run.get().ticket, running);
         }
-        Ok(match run.get().started() {
+        match run.get().started() {
             Some(answer) => Called::Answered(answer),
             None => Called::Suspended(run.unbind()),
-        })
+        }
     }
 
     /// Cancels the task of a request whose answer nobody waits for. What is left to be done at its end goes on.

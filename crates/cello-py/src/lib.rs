@@ -18,6 +18,7 @@ mod later;
 mod outflow;
 mod parts;
 mod reading;
+mod relay;
 mod request;
 mod response;
 mod routing;
@@ -57,6 +58,8 @@ mod _kernel {
     use crate::json::{json_decode, json_encode};
     #[pymodule_export]
     use crate::parts::UploadPart;
+    #[pymodule_export]
+    use crate::relay::Relay;
     #[pymodule_export]
     use crate::request::{Headers, Query, Request, TrustedProxies};
     #[pymodule_export]

@@ -114,6 +114,10 @@ impl Run {
         !is_ending
     }
 
+    pub(crate) fn handlers(&self) -> &Arc<Handlers> {
+        &self.handlers
+    }
+
     pub(crate) fn request(&self) -> &Request {
         self.request.get()
     }
@@ -200,6 +204,24 @@ impl Run {
                 self.end(py)
             }
         }
+    }
+
+    /// The first step, within the call of the handler, whose time is taken.
+    pub(crate) fn first_step<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.has_begun.store(true, Relaxed);
+        self.step(py, None)
+    }
+
+    /// Any step but the first.
+    pub(crate) fn step_again<'py>(
+        &self,
+        py: Python<'py>,
+        thrown: Option<PyErr>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let began_s = coarse_now_s();
+        let stepped = self.step(py, thrown);
+        self.handlers.note_slow(py, self.request.get(), began_s, None);
+        stepped
     }
 
     /// Begins what is left to be done, if anything is.
@@ -339,13 +361,7 @@ impl Run {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if !self.has_begun.swap(true, Relaxed) {
-            return self.step(py, None); // within the call of the handler, whose time is taken
-        }
-        let began_s = coarse_now_s();
-        let stepped = self.step(py, None);
-        self.handlers.note_slow(py, self.request.get(), began_s, None);
-        stepped
+        if self.has_begun.load(Relaxed) { self.step_again(py, None) } else { self.first_step(py) }
     }
 
     fn send<'py>(&self, py: Python<'py>, _value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -22,6 +22,7 @@ use crate::connection::Connection;
 use crate::dispatch::{Bridge, Contexts, Handlers, Hooks, Lines, Plan, TaskMaker, Tasks};
 use crate::event_loop::LoopCore;
 use crate::guest::Lodging;
+use crate::relay::Relays;
 use crate::request::TrustedProxies;
 use crate::stopping::Stop;
 use crate::waits::Waits;
@@ -253,7 +254,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some(lodging) = &self.lodging {
             lodging.close();
-            self.handlers.close();
+            Python::attach(|py| self.handlers.close(py));
         }
     }
 }
@@ -369,6 +370,7 @@ impl Server {
             fallbacks,
             proxies,
             task_maker: TaskMaker::new(event_loop)?,
+            relays: Relays::new(event_loop)?,
             contexts: Contexts::new(py)?,
             lines: Lines::default(),
             hooks,
@@ -379,7 +381,7 @@ impl Server {
         });
         let seat = seat.get();
         if let Some(own) = own {
-            own.keep(handlers.clone());
+            own.keep(py, handlers.clone());
             if seat.shows_progress {
                 own.shared().show_in(seat.seat.clone());
             }

@@ -30,6 +30,7 @@ use tokio::runtime::{Builder, Handle as RuntimeHandle, Runtime};
 use tokio::task::coop::unconstrained;
 
 use crate::dispatch::Handlers;
+use crate::relay::Relay;
 use acceptor::Acceptor;
 use handle::{Cancellable, Handle, TimerHandle};
 use pump::Pump;
@@ -55,13 +56,14 @@ impl LoopCore {
     }
 
     /// Keeps what a server's tasks call, and lets go of what those of earlier servers have called.
-    pub(crate) fn keep(&self, handlers: Arc<Handlers>) {
+    pub(crate) fn keep(&self, py: Python<'_>, handlers: Arc<Handlers>) {
         let mut kept = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
         let (used, unused) = kept.drain(..).partition(|handlers| Arc::strong_count(handlers) > 1);
         *kept = used;
         kept.push(handlers);
         drop(kept);
-        drop::<Vec<_>>(unused);
+        let unused: Vec<_> = unused;
+        unused.iter().for_each(|handlers| handlers.close(py));
     }
 
     /// The runtime's handle, while there is one: from the first run of the loop until it is closed.
@@ -216,6 +218,10 @@ impl LoopCore {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
+        if let Some(relay) = slf.get().shared.take_resting() {
+            Relay::keep(relay, callback);
+            return Ok(slf.py().None());
+        }
         Self::soon(slf, Call { function: callback, args, context }, "call_soon")
     }
 
@@ -381,7 +387,7 @@ impl LoopCore {
         py.detach(|| drop(runtime));
         self.shared.close();
         let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
-        handlers.iter().for_each(|handlers| handlers.close());
+        handlers.iter().for_each(|handlers| handlers.close(py));
         drop(handlers);
     }
 

@@ -22,6 +22,7 @@ use super::handle::{Handle, TimerHandle};
 use super::transport::StreamTransport;
 use super::watched::Watched;
 use crate::dispatch::Job;
+use crate::relay::Relay;
 
 /// Cancelled timers that may stand in the heap before it is looked through.
 const CANCELLED_TIMERS: usize = 100;
@@ -166,6 +167,9 @@ pub(crate) struct Shared {
     is_debug: AtomicBool,
     holds_interpreter: AtomicBool,
     ran_in_place: AtomicBool,
+    /// The relay whose task is about to ask for its next step, and does not want it yet.
+    resting: Mutex<Option<Py<Relay>>>,
+    is_resting: AtomicBool,
     failure: Mutex<Option<PyErr>>,
     waker: Mutex<Option<Waker>>,
     /// Where the loop shows that it goes on; none where nobody looks.
@@ -190,6 +194,25 @@ impl Shared {
         queues.sequence += 1;
         let sequence = queues.sequence;
         queues.timers.push(Timer { when_s, sequence, due });
+    }
+
+    /// Has the relay keep the step that is asked for next, which its task does at once.
+    pub(crate) fn rest(&self, relay: Py<Relay>) {
+        *self.lock_resting() = Some(relay);
+        self.is_resting.store(true, Relaxed);
+    }
+
+    /// The relay that keeps the step that is asked for.
+    pub(crate) fn take_resting(&self) -> Option<Py<Relay>> {
+        if !self.is_resting.load(Relaxed) {
+            return None;
+        }
+        self.is_resting.store(false, Relaxed);
+        self.lock_resting().take()
+    }
+
+    fn lock_resting(&self) -> MutexGuard<'_, Option<Py<Relay>>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues work for the next time the thread has the interpreter.

@@ -61,14 +61,34 @@ if TYPE_CHECKING:
         def _get_app_transport(self) -> asyncio.Transport: ...
 
     def _format_handle(handle: asyncio.Handle) -> str: ...
+
+    def enter_eager_task(task: asyncio.Task[Any]) -> None: ...
+    def leave_eager_task(task: asyncio.Task[Any]) -> None: ...
+    def forget_task(task: asyncio.Task[Any]) -> None: ...
+    def swap_current_task(
+        loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None
+    ) -> asyncio.Task[Any] | None: ...
 else:
     from asyncio.base_events import _format_handle
+    from asyncio.tasks import _register_eager_task as enter_eager_task
+    from asyncio.tasks import _swap_current_task as swap_current_task
+    from asyncio.tasks import _unregister_eager_task as leave_eager_task
+    from asyncio.tasks import _unregister_task as forget_task
 
     StandardLoop = asyncio.SelectorEventLoop
     StandardTLS = sslproto.SSLProtocol
     StandardTLSObject = ssl.SSLObject
 
-__all__ = ["FallbackLoop", "PrivateMethods"]
+# The four functions are what the first step of an eager task calls: which task is current, which are among all tasks. A
+# task that serves again (`cello._request_task`) takes its first steps by them.
+__all__ = [
+    "FallbackLoop",
+    "PrivateMethods",
+    "enter_eager_task",
+    "forget_task",
+    "leave_eager_task",
+    "swap_current_task",
+]
 
 #: Since 3.13 a server keeps its transports, weakly, where it counted them before.
 SERVER_KEEPS_TRANSPORTS = sys.version_info >= (3, 13)

@@ -1,0 +1,217 @@
+"""A task that is through with its request serves the next one, unless somebody may tell it from a new one."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from interpreters import PYTHONS, run_python
+
+if TYPE_CHECKING:
+    from serving import Serve, Server
+
+SOURCE = """
+    import asyncio, contextvars, weakref
+    from cello import App
+
+    app = App()
+    number = contextvars.ContextVar("number")
+    kept, called, weak = [], [], weakref.WeakKeyDictionary()
+    task = asyncio.current_task
+
+    @app.get("/name")
+    async def name(request):
+        assert task() in asyncio.all_tasks()
+        return [task().get_name()]
+
+    @app.get("/suspended")
+    async def suspended(request):
+        first = task()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        assert task() is first and first in asyncio.all_tasks()
+        return [first.get_name()]
+
+    @app.get("/fails")
+    async def fails(request):
+        assert task().cancelling() == 0 and not task().done()
+        raise LookupError(task().get_name())
+
+    @app.get("/timeout")
+    async def timeout(request):
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(0))
+        return [task().get_name()]
+
+    @app.get("/kept")
+    async def keep(request):
+        kept.append(task())
+        return [task().get_name()]
+
+    @app.get("/kept-suspended")
+    async def keep_suspended(request):
+        kept.append(task())
+        await asyncio.sleep(0)
+        return [task().get_name()]
+
+    @app.get("/weak")
+    async def weaken(request):
+        weak[task()] = 1
+        return [task().get_name()]
+
+    @app.get("/called")
+    async def call(request):
+        task().add_done_callback(lambda task: called.append(task.get_name()))
+        return [task().get_name()]
+
+    @app.get("/named")
+    async def rename(request):
+        before = task().get_name()
+        task().set_name("mine")
+        return [before]
+
+    @app.get("/marked")
+    async def mark(request):
+        task().mark = 1
+        return [task().get_name()]
+
+    @app.get("/set")
+    async def set_number(request):
+        number.set(1)
+        await asyncio.sleep(0)
+        return [task().get_name()]
+
+    @app.get("/cancelled")
+    async def cancel(request):
+        name = task().get_name()
+        task().cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            task().uncancel()
+            return [name]
+        raise AssertionError("it went on")
+
+    @app.get("/left")
+    def left():
+        names = [task.get_name() for task in kept]
+        return [number.get(None), len(weak), called, [task.done() for task in kept], len(names)]
+
+    @app.get("/tasks")
+    def tasks():
+        return len(asyncio.all_tasks(asyncio.get_running_loop()))
+
+    @app.get("/sleep")
+    async def sleep(request):
+        await asyncio.sleep(0.05)
+        return [number.get(None), hasattr(task(), "mark")]
+"""
+
+
+@pytest.fixture
+def server(serve: Serve) -> Server:
+    return serve(f"{SOURCE}\n    app.run()\n")
+
+
+@pytest.mark.parametrize("path", ["/name", "/suspended", "/fails", "/timeout"])
+def test_a_task_that_nobody_knows_serves_the_next_request(server: Server, path: str) -> None:
+    first = server.get("/name").json()
+    if path == "/fails":
+        assert server.get(path).status == 500
+    else:
+        assert server.get(path).json() == first
+    assert server.get("/name").json() == first
+
+
+@pytest.mark.parametrize(
+    "path", ["/kept", "/kept-suspended", "/weak", "/called", "/named", "/marked", "/set", "/cancelled"]
+)
+def test_a_task_that_somebody_may_know_ends_with_its_request(server: Server, path: str) -> None:
+    first = server.get("/name").json()
+    assert server.get(path).json() == first
+    second = server.get("/name").json()
+    assert second not in (first, ["mine"])
+    assert server.get("/name").json() == second
+
+
+def test_nothing_of_a_request_is_left_for_the_next_one(server: Server) -> None:
+    names = [server.get(path).json() for path in ["/kept", "/kept-suspended", "/weak", "/called", "/marked", "/set"]]
+    assert server.get("/left").json() == [None, 0, names[3], [True, True], 2]
+    assert server.get("/sleep").json() == [None, False]
+
+
+def test_a_task_at_rest_is_not_among_all_tasks(server: Server) -> None:
+    alone = server.get("/tasks").json()
+    for path in ["/name", "/suspended", "/name", "/kept", "/cancelled"]:
+        server.get(path)
+        assert server.get("/tasks").json() == alone, path
+
+
+def test_many_requests_at_once_have_a_task_each(server: Server) -> None:
+    alone = server.get("/tasks").json()
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda _: server.get("/sleep").json(), range(200)))
+    assert answers == [[None, False]] * 200
+    assert server.get("/tasks").json() == alone
+    assert server.stop().is_clean
+
+
+def test_tasks_at_rest_end_with_their_server(server: Server) -> None:
+    for path in ["/name", "/suspended", "/fails"]:
+        server.get(path)
+    stopped = server.stop()
+    assert (stopped.exit_code, "pending" in stopped.stderr) == (0, False)
+
+
+def test_in_debug_mode_each_request_has_a_new_task(serve: Serve) -> None:
+    server = serve(
+        f"""{SOURCE}
+    @app.on_event("startup")
+    async def debug():
+        asyncio.get_running_loop().set_debug(True)
+
+    app.run()
+"""
+    )
+    assert server.get("/name").json() != server.get("/name").json()
+
+
+#: httpx, and all else that this takes, is the same for every Python.
+IN_MEMORY = f"""
+import asyncio, json, sys
+sys.path.append({str(Path(httpx.__file__).parent.parent)!r})
+from cello import App
+from cello.testing import TestClient
+
+app, kept = App(autoload=False), []
+
+@app.get("/name")
+async def name(request):
+    return [asyncio.current_task().get_name()]
+
+@app.get("/suspended")
+async def suspended(request):
+    await asyncio.sleep(0.001)
+    return [asyncio.current_task().get_name()]
+
+@app.get("/kept")
+async def keep(request):
+    kept.append(asyncio.current_task())
+    await asyncio.sleep(0)
+    return [kept[-1].get_name()]
+
+with TestClient(app) as client:
+    names = [client.get(path).json() for path in ["/name", "/suspended", "/name", "/kept", "/name", "/name"]]
+print(json.dumps([[name == names[0] for name in names], kept[0].done()]))
+"""
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_tasks_serve_again_in_every_python(version: str) -> None:
+    told = run_python(version, "-c", IN_MEMORY)
+    assert (told.stderr, told.returncode) == ("", 0)
+    assert json.loads(told.stdout) == [[True, True, True, True, False, False], True]
