@@ -23,10 +23,8 @@ from cello._kernel import LoopCore
 
 if TYPE_CHECKING:
     import selectors
-    from collections.abc import Callable
+    from collections.abc import Buffer, Callable
     from typing import IO, Any, Self
-
-    from _typeshed import WriteableBuffer
 
     from cello._kernel import Acceptor, StreamTransport
 
@@ -143,7 +141,7 @@ class TLSObject(StandardTLSObject):
         made._came = incoming
         return made
 
-    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> bytes:  # noqa: A002 (as it is called)
+    def read(self, len: int = 1024, buffer: Buffer | None = None) -> bytes:  # noqa: A002 (as it is called)
         """SSLObject's: what has come, decrypted."""
         if not self._came.pending and not self.pending():
             raise ssl.SSLWantReadError
