@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -106,13 +107,15 @@ def running(name: str, tmp_path: Path, *options: str) -> Generator[Server]:
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
     try:
         wait_until(lambda: listens(port) or process.poll() is not None)
         assert process.poll() is None, (tmp_path / "output").read_text()
         yield Server(process, port=port)
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):  # a test may have stopped it
+            os.killpg(process.pid, signal.SIGKILL)  # its workers, too
         process.wait()
 
 
