@@ -14,7 +14,7 @@ ENTRIES: list[dict[str, Any]] = tomllib.loads((FOLDER / "carrier_exceptions.toml
 
 #: How many files and tests are on the list of each carrier. Tests become fewer, and never more; files become more where
 #: a new one is about the process, and not about HTTP.
-MOST = {"test-client": (15, 3), "async-test-client": (15, 6), "asgi": (15, 28)}
+MOST = {"test-client": (15, 3), "async-test-client": (16, 6), "asgi": (16, 28)}
 
 
 def test_the_list_has_not_grown() -> None:

@@ -468,7 +468,10 @@ impl Handlers {
         }
         let (on_slow, route) = (self.hooks.on_slow.bind(py), request.exchange().route);
         let told = match context {
-            Some(context) => self.contexts.run.bind(py).call1((context, on_slow, route, took_s)),
+            // A copy: the next request may have the context.
+            Some(context) => context
+                .call_method0(intern!(py, "copy"))
+                .and_then(|context| self.contexts.run(py, (context, on_slow, route, took_s))),
             None => on_slow.call1((route, took_s)),
         };
         if let Err(error) = told {
