@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CALLS", "RequestTask"]
 
-#: What may be asked of a task, and leaves it as it was.
-HARMLESS = frozenset({"__class__", "cancelled", "cancelling", "done", "get_loop", "get_name", "uncancel"})
+#: What may be asked of a task, and leaves no trace. Not its name: one that was seen, as in a line of a log, is that of
+#: one request.
+HARMLESS = frozenset({"__class__", "cancelled", "cancelling", "done", "get_loop", "uncancel"})
 
 
 class RequestTask(asyncio.Task[None]):
