@@ -336,9 +336,9 @@ class Supervisor:
         else:
             self.tell_failure(worker)
             if not worker.is_leaving:
-                self.replace(worker, worker.cause())
                 if worker.was_killed():
                     tell(f"worker {worker.pid} had up to {mebibytes(worker.process.peak_bytes)} of memory")
+                self.replace(worker, worker.cause())
         if worker is self.retiring:
             self.retiring = None
         self.next_of_roll()
