@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -124,6 +124,20 @@ def test_what_cannot_be_in_the_environment_is_told_with_its_variable(monkeypatch
     monkeypatch.setenv("CELLO_TEA_CUP", "1")
     with pytest.raises(OptionError, match=r"CELLO_TEA_CUP is set, .* no key 'cup': did you mean CELLO_TEA_CUPS"):
         configured("tea", Tea, cups=2)
+
+
+def test_what_no_variable_can_say_is_told_where_one_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True)
+    class Served:
+        weights: dict[str, int] = field(default_factory=dict)
+        other: Tea | None = None
+
+    for key, told in {"WEIGHTS": "table of whole number", "OTHER": "Tea, or nothing"}.items():
+        monkeypatch.setenv(f"CELLO_SERVED_{key}", "many")
+        words = f"CELLO_SERVED_{key} is 'many': its type is {told}, which no variable can say: say it in the file"
+        with pytest.raises(OptionError, match=words):
+            configured("served", Served)
+        monkeypatch.delenv(f"CELLO_SERVED_{key}")
 
 
 def test_what_is_given_and_cannot_be_is_an_error_of_the_call() -> None:
@@ -312,7 +326,7 @@ def test_what_text_says_of_a_value_is_the_value(value: Any) -> None:
 
 
 APP = """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from cello import App
 from cello.plugin import configured
 

@@ -8,7 +8,6 @@ from inspect import isasyncgenfunction, isawaitable, isgeneratorfunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cello._handler import takes, where
-from cello._late import Given
 from cello._plugins.acting import Acting
 from cello.errors import StartError
 
@@ -41,7 +40,6 @@ class Life:
 
     def __init__(self, app: App) -> None:
         self._apps = app._applications()
-        self._given = Given(self._apps)
         self._acting = Acting(self._apps)
         self._providing: list[Providers] = []
         self._entered: dict[App, list[Entered]] = {one: [] for one in self._apps}
@@ -66,7 +64,6 @@ class Life:
             for mounted in self._mounted:
                 await mounted.start()
                 self._started.append(mounted)
-            self._given.check()
         except BaseException as error:
             for mounted in reversed(self._started):
                 with suppress(StartError):

@@ -50,6 +50,8 @@ class Scope:
         self._answers: dict[type[Exception] | int, Answer] = {}
         self._before: list[Hook] = []
         self._after: list[Hook] = []
+        #: How many servers it has been composed for, that have not ended.
+        self._servers = 0
 
     def get(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers GET, and HEAD, at `path`; `{name}` in it is a parameter, `{*name}` the rest of the path.
@@ -101,6 +103,7 @@ class Scope:
                     "have the decorator below it return the function" if handler is None else "a handler is a function"
                 )
                 raise TypeError(f"{name_of(handler)} is no handler of {path}: {advice}")
+            self._check_time(f"{names[0]} {path}")
             self._routes.extend(Route(name, path, handler, options) for name in names)
             return handler
 
@@ -126,6 +129,7 @@ class Scope:
         """
         from cello._middleware import standing
 
+        self._check_time("a middleware")
         self._middleware.append(standing(middleware, None, None, (), ()))
         return self
 
@@ -148,6 +152,7 @@ class Scope:
         from cello.middleware import Phase
 
         one = standing(middleware, name, Phase.TRANSFORM if phase is None else phase, before, after)
+        self._check_time("a middleware")
         self._middleware.append(one._replace(is_placed=phase is not None or name is None))
         return self
 
@@ -167,6 +172,7 @@ class Scope:
         subject = checked_subject(exception)
 
         def register[Result](function: Callable[[Request, Any], Result]) -> Callable[[Request, Any], Result]:
+            self._check_time("an exception handler")
             self._answers[subject] = checked_answer(function)
             return function
 
@@ -179,6 +185,7 @@ class Scope:
 
         Errors: TypeError for what is no such function.
         """
+        self._check_time("a before_request function")
         self._before.append(hook(function, "before_request", "request"))
         return function
 
@@ -189,6 +196,7 @@ class Scope:
         first. None is called where an exception passes that no exception handler answers for.
         Errors: TypeError for what is no such function.
         """
+        self._check_time("an after_request function")
         self._after.insert(0, hook(function, "after_request", "request", "response"))
         return function
 
@@ -208,9 +216,18 @@ class Scope:
     def _check_path(self, path: str) -> None:
         """Checks the path of a route, where it is not checked at start."""
 
+    def _check_time(self, what: str) -> None:
+        """Checks that the application was not composed already: nothing would come of what is given to it now.
+
+        Errors: RuntimeError.
+        """
+        if self._servers:
+            raise RuntimeError(f"{what} comes too late, when {self._words} is served: give it before the start")
+
     def _adopt(self, prefix: str, child: Scope) -> None:
         if child is self or self in child._descendants():
             raise ValueError(f"{child._words} is around {self._words}: it cannot be in it, too")
+        self._check_time(child._words)
         self._children.append((prefix, child))
         child._is_adopted = True
 

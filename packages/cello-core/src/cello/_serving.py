@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from cello._config import LimitsConfig, TimeoutConfig
     from cello._kernel import Listener, Response, Seat, TrustedProxies
+    from cello._scope import Scope
     from cello.app import App
 
     type Note = Callable[[Request, Exception], object]
@@ -92,6 +93,7 @@ class Serving:
         share(app._applications(), self._place.arena)
         self._plans, self._fallbacks = compose(app, self._threads, self._answer)
         self._life = Life(app)
+        self._composed: list[Scope] = []
         self._server: Server | None = None
 
     @property
@@ -143,6 +145,7 @@ class Serving:
 
         Errors: StartError.
         """
+        self._close()
         await self._life.start()
 
     def start(self, listeners: Sequence[Listener] = ()) -> None:
@@ -175,6 +178,7 @@ class Serving:
     def end(self) -> None:
         """Ends the threads. Whoever is cancelled from here on is cancelled by the end of the server."""
         self.withdraw()
+        self._open()
         self._threads.close()
         self._place.seat.leave()
         self._is_over.set()
@@ -183,6 +187,17 @@ class Serving:
         """Ends the threads, cancels the requests that are left, and waits for them so long."""
         self.end()
         await cancel_all(self.server.tasks(), timeout_s)
+
+    def _close(self) -> None:
+        """Has the application, and all that is in it, refuse what would come too late."""
+        apps = self._app._applications()
+        self._composed = list(dict.fromkeys(scope for app in apps for scope in (app, *app._descendants())))
+        for scope in self._composed:
+            scope._servers += 1
+
+    def _open(self) -> None:
+        while self._composed:
+            self._composed.pop()._servers -= 1
 
     def _say(self, *, is_ready: bool) -> None:
         for app in self._app._applications():

@@ -210,6 +210,7 @@ class App(Scope, AppMethods):
 
         check({"body_limit": body_limit}, f"the mounted application {path}", self._plugins)
         mounted = Mounted(checked_asgi(app))
+        self._check_time(f"the mounted application {path}")
         self._mounted.append(mounted)
         self._routes.extend(mounted.routes(prefix, body_limit))
         return self

@@ -214,7 +214,7 @@ def _converted(key: _Key, said: _Said) -> Any:
 
     told = f"{said.origin} is" if said.origin.startswith(PREFIX) else f"{said.origin}: {key.name} is"
     if said.convert is None:
-        words = f"a {key.conversion.words} cannot be given by a variable: say it in the file, or in code"
+        words = f"its type is {key.conversion.words}, which no variable can say: say it in the file, or in code"
         raise OptionError(f"{told} {_told(key, said.value)}: {words}")
     try:
         return said.convert(said.value)
