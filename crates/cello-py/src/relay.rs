@@ -18,7 +18,7 @@ use pyo3::types::PyString;
 use crate::current;
 use crate::dispatch::Handlers;
 use crate::event_loop::LoopCore;
-use crate::event_loop::shared::Shared;
+use crate::event_loop::shared::{Ready, Shared};
 use crate::run::Run;
 
 /// So many tasks wait for a request at most.
@@ -127,6 +127,8 @@ impl Relays {
             calls.leave.bind(py).call1((&task,))?;
             drop(task);
             self.settle(py, handlers, relay)?;
+        } else if relay.get().waits_for_a_turn(py) {
+            handlers.shared.push_ready(Ready::Turn(relay.clone().unbind()));
         } else {
             relay.get().wake(py, handlers)?;
         }
@@ -254,6 +256,25 @@ impl Relay {
         };
         if let Some(handlers) = waits_for {
             handlers.relays.lock().push(slf);
+        }
+    }
+
+    /// Whether the first step waits for nothing but the next turn, as `sleep(0)` does. The loop is asked for that turn
+    /// here: it is what the task would do.
+    fn waits_for_a_turn(&self, py: Python<'_>) -> bool {
+        let mut inner = self.lock();
+        let waits = matches!(&inner.leg, Leg::Begun(awaited) if awaited.is_none(py));
+        if waits {
+            inner.leg = Leg::Running;
+        }
+        waits
+    }
+
+    /// Takes the turn that was asked for in the task's place.
+    pub(crate) fn take_turn(&self, py: Python<'_>) -> PyResult<()> {
+        match self.run(py) {
+            Some(run) => self.wake(py, run.get().handlers()),
+            None => Ok(()),
         }
     }
 

@@ -105,6 +105,26 @@ SOURCE = """
             return [name]
         raise AssertionError("it went on")
 
+    @app.get("/cancelled-meanwhile")
+    async def cancel_meanwhile(request):
+        name = peek()
+        asyncio.get_running_loop().call_soon(task().cancel)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            task().uncancel()
+            return [name]
+        raise AssertionError("it went on")
+
+    @app.get("/turns")
+    async def turns(request):
+        told, soon = [], asyncio.get_running_loop().call_soon
+        soon(lambda: (told.append("first"), soon(told.append, "third")))
+        await asyncio.sleep(0)
+        told.append("second")
+        await asyncio.sleep(0)
+        return told
+
     @app.get("/left")
     def left():
         names = [task.get_name() for task in kept]
@@ -135,7 +155,19 @@ def test_a_task_that_nobody_knows_serves_the_next_request(server: Server, path: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/kept", "/kept-suspended", "/weak", "/called", "/named", "/logged", "/marked", "/set", "/cancelled"]
+    "path",
+    [
+        "/kept",
+        "/kept-suspended",
+        "/weak",
+        "/called",
+        "/named",
+        "/logged",
+        "/marked",
+        "/set",
+        "/cancelled",
+        "/cancelled-meanwhile",
+    ],
 )
 def test_a_task_that_somebody_may_know_ends_with_its_request(server: Server, path: str) -> None:
     first = server.get("/name").json()
@@ -143,6 +175,11 @@ def test_a_task_that_somebody_may_know_ends_with_its_request(server: Server, pat
     second = server.get("/name").json()
     assert second not in (first, ["mine"])
     assert server.get("/name").json() == second
+
+
+def test_a_handler_that_gives_way_goes_on_at_the_next_turn_in_its_place(server: Server) -> None:
+    for _ in range(2):
+        assert server.get("/turns").json() == ["first", "second", "third"]
 
 
 def test_nothing_of_a_request_is_left_for_the_next_one(server: Server) -> None:

@@ -208,6 +208,7 @@ fn run(py: Python<'_>, ready: Ready, shared: &Shared, running: &Running, buffer:
         Ready::Soon(handle) => run_callback(py, &handle.get().0, handle.as_any(), running),
         Ready::Due(handle) => run_callback(py, &handle.get().callback, handle.as_any(), running),
         Ready::Standard(handle) => running.event_loop.call_method1(py, intern!(py, "_run_handle"), (handle,)).map(drop),
+        Ready::Turn(relay) => relay.get().take_turn(py),
         Ready::News(place) => {
             let served = match shared.watched(py, place) {
                 Some(Watched::Stream(transport)) => StreamTransport::serve(transport.bind(py), buffer),

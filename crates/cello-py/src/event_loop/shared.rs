@@ -45,6 +45,8 @@ pub(crate) enum Ready {
     Due(Py<TimerHandle>),
     /// An asyncio.Handle, from the standard selector's readers and writers.
     Standard(Py<PyAny>),
+    /// The step of a request's task, which was asked for in its place.
+    Turn(Py<Relay>),
     /// Of a watched descriptor, by its place.
     News(usize),
     /// A transport that is to tell its protocol of the connection; then the future is done.
@@ -66,6 +68,7 @@ impl Ready {
             Self::Soon(handle) => handle.clone_ref(py).into_any(),
             Self::Due(handle) => handle.clone_ref(py).into_any(),
             Self::Standard(handle) => handle.clone_ref(py),
+            Self::Turn(relay) => relay.get().task(py)?.unbind(),
             Self::Made { transport, .. } | Self::Lost { transport, .. } => transport.clone_ref(py).into_any(),
             Self::News(place) => match shared.watched(py, *place)? {
                 Watched::Stream(transport) => transport.into_any(),
@@ -79,6 +82,7 @@ impl Ready {
             Self::Soon(handle) => visit.call(handle),
             Self::Due(handle) => visit.call(handle),
             Self::Standard(handle) => visit.call(handle),
+            Self::Turn(relay) => visit.call(relay),
             Self::News(_) => Ok(()),
             Self::Made { transport, waiter } => visit.call(transport).and_then(|()| visit.call(waiter)),
             Self::Lost { transport, error } => visit.call(transport).and_then(|()| visit.call(error)),
