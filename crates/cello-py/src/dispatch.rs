@@ -24,7 +24,7 @@ use crate::event_loop::shared::{Shared, coarse_now_s, now_s};
 use crate::relay::{Relay, Relays};
 use crate::request::Request;
 use crate::response::{Response, Returned, into_response};
-use crate::run::{AnswerSender, Run};
+use crate::run::{AnswerSender, OneRun, Run};
 use crate::stopping::{self, Stop};
 use crate::stream::{self, Stream};
 use crate::waits::Waits;
@@ -235,8 +235,8 @@ impl Tasks {
     }
 
     /// The tasks, with what they run.
-    pub(crate) fn with_runs(&self, py: Python<'_>) -> Vec<(Py<PyAny>, Py<Run>)> {
-        self.lock().values().map(|Running { task, run }| (task.clone_ref(py), run.clone_ref(py))).collect()
+    pub(crate) fn with_runs(&self, py: Python<'_>) -> Vec<(Py<PyAny>, Arc<Run>)> {
+        self.lock().values().map(|Running { task, run }| (task.clone_ref(py), run.clone())).collect()
     }
 
     fn take(&self, ticket: u64) -> Option<Running> {
@@ -251,12 +251,12 @@ impl Tasks {
 
 struct Running {
     task: Py<PyAny>,
-    run: Py<Run>,
+    run: Arc<Run>,
 }
 
 impl Running {
     fn clone_ref(&self, py: Python<'_>) -> Self {
-        Self { task: self.task.clone_ref(py), run: self.run.clone_ref(py) }
+        Self { task: self.task.clone_ref(py), run: self.run.clone() }
     }
 }
 
@@ -294,7 +294,7 @@ impl Job {
             Self::Dispatch { answer, .. } if answer.is_closed() => {}
             Self::Dispatch { handlers, exchange, ticket, answer } => match handlers.start(py, exchange, ticket) {
                 Called::Answered(response) => drop(answer.send(response)),
-                Called::Suspended(run) => run.get().answer_to(answer),
+                Called::Suspended(run) => run.answer_to(answer),
             },
             Self::Abandon { handlers, ticket, reason } => handlers.abandon(py, ticket, reason),
             Self::Wake { handlers, ticket } => handlers.waits.end(py, ticket),
@@ -327,7 +327,7 @@ impl Application for Bridge {
             Called::Answered(response) => Outcome::Answered(response),
             Called::Suspended(run) => {
                 let (answer, receiver) = oneshot::channel();
-                run.get().answer_to(answer);
+                run.answer_to(answer);
                 Outcome::Deferred(Deferred { ticket, answer: receiver })
             }
         })
@@ -349,7 +349,7 @@ impl Application for Bridge {
 /// What became of a call.
 enum Called {
     Answered(Answer),
-    Suspended(Py<Run>),
+    Suspended(Arc<Run>),
 }
 
 impl Handlers {
@@ -543,35 +543,36 @@ impl Handlers {
 
     /// Makes the task of a request, which takes its first step at once.
     fn run(&self, py: Python<'_>, run: Run, context: &Bound<'_, PyAny>) -> PyResult<Called> {
-        self.run_anew(Bound::new(py, run)?, context)
+        self.run_anew(py, Arc::new(run), context)
     }
 
-    fn run_anew(&self, run: Bound<'_, Run>, context: &Bound<'_, PyAny>) -> PyResult<Called> {
-        let task = self.task_maker.start(self.task_maker.task_type.bind(run.py()), run.as_any(), context)?;
+    fn run_anew(&self, py: Python<'_>, run: Arc<Run>, context: &Bound<'_, PyAny>) -> PyResult<Called> {
+        let coroutine = Bound::new(py, OneRun(run.clone()))?;
+        let task = self.task_maker.start(self.task_maker.task_type.bind(py), coroutine.as_any(), context)?;
         Ok(self.called(run, Some(task)))
     }
 
     /// Has a task take the first step of a request that may have served others.
     fn run_in(self: &Arc<Self>, py: Python<'_>, run: Run, relay: Bound<'_, Relay>) -> PyResult<Called> {
-        let run = Bound::new(py, run)?;
+        let run = Arc::new(run);
         if self.relays.begin(py, self, &run, &relay)? {
             return Ok(self.called(run, relay.get().task(py)));
         }
         self.relays.settle(py, self, &relay)?;
-        self.run_anew(run, &self.contexts.new_context(py)?)
+        self.run_anew(py, run, &self.contexts.new_context(py)?)
     }
 
     /// What became of the first step.
-    fn called(&self, run: Bound<'_, Run>, task: Option<Bound<'_, PyAny>>) -> Called {
+    fn called(&self, run: Arc<Run>, task: Option<Bound<'_, PyAny>>) -> Called {
         if let Some(task) = task
-            && !run.get().is_over()
+            && !run.is_over()
         {
-            let running = Running { task: task.unbind(), run: run.clone().unbind() };
-            self.tasks.lock().insert(run.get().ticket, running);
+            let running = Running { task: task.unbind(), run: run.clone() };
+            self.tasks.lock().insert(run.ticket, running);
         }
-        match run.get().started() {
+        match run.started() {
             Some(answer) => Called::Answered(answer),
-            None => Called::Suspended(run.unbind()),
+            None => Called::Suspended(run),
         }
     }
 
@@ -579,10 +580,10 @@ impl Handlers {
     fn abandon(&self, py: Python<'_>, ticket: u64, reason: Abandonment) {
         let running = self.tasks.lock().get(&ticket).map(|running| running.clone_ref(py));
         let Some(Running { task, run }) = running else { return };
-        run.get().request().note_given_up();
-        let plan = self.plan(run.get().request().exchange());
+        run.request().note_given_up();
+        let plan = self.plan(run.request().exchange());
         let is_kept = reason == Abandonment::ClientLeft && !plan.is_cancelled_on_disconnect;
-        if run.get().is_ending() || is_kept {
+        if run.is_ending() || is_kept {
             self.waits.end(py, ticket); // there is no room for what nobody takes: it is not waited for
             return;
         }

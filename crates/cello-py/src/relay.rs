@@ -108,7 +108,7 @@ impl Relays {
         &self,
         py: Python<'_>,
         handlers: &Arc<Handlers>,
-        run: &Bound<'_, Run>,
+        run: &Arc<Run>,
         relay: &Bound<'_, Relay>,
     ) -> PyResult<bool> {
         let (Some(calls), Some(task)) = (&self.calls, relay.get().task(py)) else { return Ok(false) };
@@ -118,7 +118,7 @@ impl Relays {
             return Ok(false);
         }
         calls.enter.bind(py).call1((&task,))?;
-        relay.get().load(run.clone().unbind());
+        relay.get().load(run.clone());
         let context = relay.get().context.bind(py);
         let begun = handlers.contexts.run(py, (context, &self.begin, relay));
         calls.swap_current(&self.event_loop, py.None().bind(py))?;
@@ -207,7 +207,7 @@ struct Inner {
     step: Option<Py<PyAny>>,
     leg: Leg,
     /// The request that is at it.
-    run: Option<Py<Run>>,
+    run: Option<Arc<Run>>,
     /// A cancellation that came with the first suspension: it is thrown at the next step.
     thrown: Option<PyErr>,
     /// Those whose relay it will be as soon as its task waits for it.
@@ -272,8 +272,8 @@ impl Relay {
 
     /// Takes the turn that was asked for in the task's place.
     pub(crate) fn take_turn(&self, py: Python<'_>) -> PyResult<()> {
-        match self.run(py) {
-            Some(run) => self.wake(py, run.get().handlers()),
+        match self.run() {
+            Some(run) => self.wake(py, run.handlers()),
             None => Ok(()),
         }
     }
@@ -287,7 +287,7 @@ impl Relay {
         }
     }
 
-    fn load(&self, run: Py<Run>) {
+    fn load(&self, run: Arc<Run>) {
         let mut inner = self.lock();
         inner.leg = Leg::Running;
         let before = inner.run.replace(run);
@@ -295,19 +295,19 @@ impl Relay {
         drop(before);
     }
 
-    fn run(&self, py: Python<'_>) -> Option<Py<Run>> {
-        self.lock().run.as_ref().map(|run| run.clone_ref(py))
+    fn run(&self) -> Option<Arc<Run>> {
+        self.lock().run.clone()
     }
 
     fn step<'py>(slf: &Bound<'py, Self>, thrown: Option<PyErr>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, relay) = (slf.py(), slf.get());
-        let Some(run) = relay.run(py) else { return Ok(None) };
-        let stepped = run.get().step_again(py, thrown);
+        let Some(run) = relay.run() else { return Ok(None) };
+        let stepped = run.step_again(py, thrown);
         if let Ok(Some(awaited)) = stepped {
             relay.lock().leg = Leg::Running;
             return Ok(Some(awaited));
         }
-        let handlers = run.get().handlers().clone();
+        let handlers = run.handlers().clone();
         relay.unload();
         drop(run);
         if let Some(task) = relay.task(py) {
@@ -380,8 +380,8 @@ impl Relay {
     /// Take the first step of a request, outside the task.
     fn begin(slf: &Bound<'_, Self>) {
         let (py, relay) = (slf.py(), slf.get());
-        let Some(run) = relay.run(py) else { return };
-        let leg = match run.get().first_step(py) {
+        let Some(run) = relay.run() else { return };
+        let leg = match run.first_step(py) {
             Ok(Some(awaited)) => Leg::Begun(awaited.unbind()),
             Ok(None) => {
                 relay.unload();
@@ -448,16 +448,16 @@ impl Relay {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        match self.run(py) {
-            Some(run) => run.call_method0(py, intern!(py, "close")).map(drop),
+        match self.run() {
+            Some(run) => run.close(py),
             None => Ok(()),
         }
     }
 
     /// What asyncio shows of a coroutine is the handler's.
     fn __getattr__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        match self.run(name.py()) {
-            Some(run) => run.bind(name.py()).getattr(name),
+        match self.run() {
+            Some(run) => run.attribute(name),
             None => Err(PyAttributeError::new_err(name.clone().unbind())),
         }
     }
@@ -467,7 +467,7 @@ impl Relay {
         let Ok(inner) = self.inner.try_lock() else { return Ok(()) };
         visit.call(&inner.task)?;
         visit.call(&inner.step)?;
-        visit.call(&inner.run)?;
+        inner.run.as_ref().map_or(Ok(()), |run| run.traverse(&visit))?;
         match &inner.leg {
             Leg::Begun(awaited) => visit.call(awaited),
             _ => Ok(()),

@@ -26,8 +26,7 @@ use crate::stream::{Progress, Stream};
 
 pub(crate) type AnswerSender = oneshot::Sender<Answer>;
 
-/// A coroutine in every way that asyncio asks for.
-#[pyclass(frozen, module = "cello._kernel")]
+/// One request, from its handler's first step to the last that is done for it.
 pub(crate) struct Run {
     handlers: Arc<Handlers>,
     request: Py<Request>,
@@ -348,10 +347,49 @@ impl Run {
             _ => Ok(None),
         }
     }
+
+    /// The next step, whichever it is.
+    fn go_on<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if self.has_begun.load(Relaxed) { self.step_again(py, None) } else { self.first_step(py) }
+    }
+
+    /// Has the handler end where it waits.
+    ///
+    /// # Errors
+    /// RuntimeError where it waits for something else then.
+    pub(crate) fn close(&self, py: Python<'_>) -> PyResult<()> {
+        match self.step(py, Some(PyGeneratorExit::new_err(()))) {
+            Ok(Some(_)) => Err(PyRuntimeError::new_err("the handler waits for something while it is being closed")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What asyncio shows of a coroutine (`cr_frame`, `cr_code`, `__qualname__`, …): the handler's.
+    pub(crate) fn attribute<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        match &self.coroutine {
+            Some(coroutine) => coroutine.bind(name.py()).getattr(name),
+            None => Err(PyAttributeError::new_err(name.clone().unbind())),
+        }
+    }
+
+    /// Shows the garbage collector what it has, once: to be called for the one object of Python's whose it is.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.request)?;
+        visit.call(&self.coroutine)?;
+        visit.call(self.ending.get())?;
+        match self.stream.try_lock() {
+            Ok(stream) => stream.as_ref().map_or(Ok(()), |stream| stream.traverse(visit)),
+            Err(_) => Ok(()),
+        }
+    }
 }
 
+/// The coroutine of a task that serves one request: one in every way that asyncio asks for.
+#[pyclass(frozen, module = "cello._kernel")]
+pub(crate) struct OneRun(pub(crate) Arc<Run>);
+
 #[pymethods]
-impl Run {
+impl OneRun {
     fn __await__(slf: Py<Self>) -> Py<Self> {
         slf
     }
@@ -361,11 +399,11 @@ impl Run {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.has_begun.load(Relaxed) { self.step_again(py, None) } else { self.first_step(py) }
+        self.0.go_on(py)
     }
 
     fn send<'py>(&self, py: Python<'py>, _value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.step(py, None)?.ok_or_else(|| PyStopIteration::new_err(()))
+        self.0.go_on(py)?.ok_or_else(|| PyStopIteration::new_err(()))
     }
 
     #[pyo3(signature = (error, value = None, _trace = None))]
@@ -377,31 +415,18 @@ impl Run {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = error.py();
         let thrown = PyErr::from_value(value.unwrap_or(error));
-        self.step(py, Some(thrown))?.ok_or_else(|| PyStopIteration::new_err(()))
+        self.0.step(py, Some(thrown))?.ok_or_else(|| PyStopIteration::new_err(()))
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        match self.step(py, Some(PyGeneratorExit::new_err(()))) {
-            Ok(Some(_)) => Err(PyRuntimeError::new_err("the handler waits for something while it is being closed")),
-            _ => Ok(()),
-        }
+        self.0.close(py)
     }
 
-    /// What asyncio shows of a coroutine (`cr_frame`, `cr_code`, `__qualname__`, …) is the handler's.
     fn __getattr__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        match &self.coroutine {
-            Some(coroutine) => coroutine.bind(name.py()).getattr(name),
-            None => Err(PyAttributeError::new_err(name.clone().unbind())),
-        }
+        self.0.attribute(name)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.request)?;
-        visit.call(&self.coroutine)?;
-        visit.call(self.ending.get())?;
-        match self.stream.try_lock() {
-            Ok(stream) => stream.as_ref().map_or(Ok(()), |stream| stream.traverse(&visit)),
-            Err(_) => Ok(()),
-        }
+        self.0.traverse(&visit)
     }
 }

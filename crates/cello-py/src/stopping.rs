@@ -57,9 +57,9 @@ impl Handlers {
             waits::end(future.bind(py));
         }
         for (task, run) in self.tasks.with_runs(py) {
-            let plan = self.plan(run.get().request().exchange());
+            let plan = self.plan(run.request().exchange());
             if plan.drains_now
-                && run.get().drain()
+                && run.drain()
                 && let Err(error) = task.call_method0(py, intern!(py, "cancel"))
             {
                 error.write_unraisable(py, Some(task.bind(py)));
