@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -239,16 +240,39 @@ def test_bodies_are_streamed_both_ways(kind: Kind) -> None:
 
         return pieces()
 
-    sent = [b"abc" * 1000] * 50
+    sent = [b"abc" * 10_000] * 50
 
     async def scenario(either: Either) -> None:
         async def gradually() -> AsyncIterator[bytes]:
             for piece in sent:
                 yield piece
 
+        # The answer is under way while the body is, and neither end waits for the other.
         body: Any = gradually() if either.is_async else iter(sent)
-        # The handler waits for the body while its answer is under way: what is in between has to fit.
         assert (await either.post("/", content=body)).content == b"".join(sent).upper()
+        assert (await either.post("/", content=b"".join(sent))).content == b"".join(sent).upper()
+        assert (await either.post("/", content=b"short")).content == b"SHORT"
+
+    kind.drive(app, scenario)
+
+
+def test_an_answer_that_breaks_off_under_an_upload_is_raised(kind: Kind) -> None:
+    app = App()
+
+    @app.post("/", stream=True)
+    async def begin(request: Request) -> AsyncIterator[bytes]:
+        async for piece in request.stream():
+            yield piece
+            raise LookupError("in the middle")
+
+    @app.post("/refused", stream=True)
+    async def refuse() -> None:
+        raise HTTPError(403, "no")
+
+    async def scenario(either: Either) -> None:
+        with pytest.raises(LookupError, match="in the middle"):
+            await either.post("/", content=bytes(1_000_000))
+        assert (await either.post("/refused", content=bytes(1_000_000))).status_code == 403
 
     kind.drive(app, scenario)
 
@@ -478,6 +502,40 @@ def test_a_start_or_an_end_that_fails_is_raised_by_the_block(kind: Kind) -> None
         app.get("/")(lambda: "twice")
     with pytest.raises(StartError, match="two handlers"):
         kind.drive(app, scenario)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (App, "the class App is no application of Cello: make one, App()"),
+        (App().asgi, "an object of Asgi is no application of Cello: give the App that it is the asgi of"),
+        ("shop:app", "'shop:app' is no application of Cello: a client for tests is given the App itself"),
+    ],
+)
+@pytest.mark.parametrize("client", [TestClient, AsyncTestClient, Transport, AsyncTransport])
+def test_what_is_no_application_is_refused_with_what_to_give(
+    client: Callable[[Any], Any], given: Any, words: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(words)):
+        client(given)
+
+
+def test_a_client_of_another_loop_says_what_to_do() -> None:
+    app = App()
+    app.get("/")(lambda: "fine")
+    with asyncio.Runner() as runner, asyncio.Runner() as other:
+        client = AsyncTestClient(app)
+        runner.run(client.__aenter__())
+        with pytest.raises(RuntimeError, match=r"started in another loop than the one that asks: .* loop_scope="):
+            other.run(client.get("/"))
+        assert runner.run(client.get("/")).text == "fine"
+        runner.run(client.__aexit__())
+
+
+def test_without_a_loop_of_asyncio_it_is_said_which_to_take() -> None:
+    entering = AsyncTestClient(App()).__aenter__()
+    with pytest.raises(RuntimeError, match=r"no loop of asyncio runs here, .* of anyio's backends take asyncio"):
+        entering.send(None)  # as a loop of another kind does
 
 
 def test_a_request_outside_of_the_block_says_what_to_do(kind: Kind) -> None:

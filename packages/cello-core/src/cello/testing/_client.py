@@ -32,7 +32,7 @@ class TestClient(httpx.Client):
     `raise_server_exceptions` is false: then it is a 500. `client` is the IP address, and port, that requests come from.
     With a `base_url` of https requests come over https. `options` are those of `httpx.Client`.
     Units: `timeout` and `shutdown_timeout_s`, for what is still going on at the end, are in seconds.
-    Errors: StartError by the block; RuntimeError by a request outside of it.
+    Errors: TypeError for what is no App; StartError by the block; RuntimeError by a request outside of it.
     """
 
     __test__ = False

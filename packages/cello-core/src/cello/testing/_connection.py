@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 
     from cello import _kernel
 
-__all__ = ["AsyncConnection", "Connection"]
+__all__ = ["PIECE", "AsyncConnection", "Connection"]
 
 #: How long a test waits for the server, in seconds.
 PATIENCE_S = 30.0
+#: What is offered to a connection at once, in bytes: all that there may be room for.
+PIECE = 64 << 10
 
 
 class Connection:
@@ -79,7 +81,7 @@ class AsyncConnection:
         """
         rest = memoryview(data)
         while rest:
-            sent = self._native.poll_send(bytes(rest))
+            sent = self._native.poll_send(bytes(rest[:PIECE]))
             if isinstance(sent, int):
                 rest = rest[sent:]
             else:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from contextvars import copy_context
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
+from cello._asgi import Asgi
+from cello._handler import name_of
 from cello._serving import Serving
 from cello.loop import EventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Mapping
 
     from cello import App, LimitsConfig, Request, TimeoutConfig
     from cello._kernel import Connection
@@ -45,12 +47,30 @@ class Terms(NamedTuple):
     shutdown_timeout_s: float
 
 
+def checked(app: object) -> App:
+    """What a client is made for, if it is an application.
+
+    Errors: TypeError.
+    """
+    from cello import App
+
+    if isinstance(app, App):
+        return app
+    if app is App:
+        advice = "make one, App()"
+    elif isinstance(app, Asgi):
+        advice = "give the App that it is the asgi of"
+    else:
+        advice = "a client for tests is given the App itself"
+    raise TypeError(f"{name_of(app)} is no application of Cello: {advice}")
+
+
 class Host:
     """An application that is served in memory, and what its handlers raised."""
 
     def __init__(self, app: App, terms: Terms) -> None:
         ip_address(terms.client[0])
-        self.app = app
+        self.app = checked(app)
         self._terms = terms
         self._serving: Serving | None = None
         self._raised: dict[int, Exception] = {}
@@ -124,6 +144,7 @@ class ThreadHost(Host):
     def __init__(self, app: App, terms: Terms) -> None:
         super().__init__(app, terms)
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._started: Future[Callable[[], object]] = Future()
         self._failure: BaseException | None = None
 
@@ -160,6 +181,22 @@ class ThreadHost(Host):
         if self._failure is not None:
             raise self._failure
 
+    def run[T](self, work: Coroutine[Any, Any, T], timeout_s: float | None) -> T:
+        """Runs it in the application's loop, and waits for it in this thread.
+
+        Errors: TimeoutError; BrokenPipeError where the loop ends, or has ended, before.
+        """
+        if self._loop is None or self._loop.is_closed():
+            work.close()
+            raise BrokenPipeError("the application has ended")
+        running = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return running.result(timeout_s)
+        except CancelledError:
+            raise BrokenPipeError("the application has ended") from None
+        finally:
+            running.cancel()
+
     def _run(self) -> None:
         try:
             with self._settled():
@@ -176,6 +213,7 @@ class ThreadHost(Host):
 
     async def _main(self, serving: Serving, loop: asyncio.AbstractEventLoop) -> None:
         stopping = asyncio.Event()
+        self._loop = loop
 
         def stop() -> None:
             try:
@@ -192,6 +230,7 @@ class LocalHost(Host):
     def __init__(self, app: App, terms: Terms) -> None:
         super().__init__(app, terms)
         self._stopping = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._life: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -201,7 +240,8 @@ class LocalHost(Host):
         """
         self._stopping.clear()
         started = asyncio.Event()
-        life = asyncio.get_running_loop().create_task(self._run(started.set))
+        self._loop = _running_loop()
+        life = self._loop.create_task(self._run(started.set))
         waiting = asyncio.ensure_future(started.wait())
         try:
             await asyncio.wait((life, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -214,11 +254,23 @@ class LocalHost(Host):
             await life
         self._life = life
 
+    def check_loop(self) -> None:
+        """Checks that the loop which runs is the application's.
+
+        Errors: RuntimeError.
+        """
+        if self._life is not None and _running_loop() is not self._loop:
+            raise RuntimeError(
+                "the client was started in another loop than the one that asks: fixtures and tests that share a client "
+                "share a loop, by the same loop_scope= of pytest-asyncio"
+            )
+
     async def stop(self) -> None:
         """Returns when the application has ended.
 
-        Errors: StartError where its end failed.
+        Errors: StartError where its end failed; RuntimeError in another loop.
         """
+        self.check_loop()
         life, self._life = self._life, None
         if life is not None:
             self._stopping.set()
@@ -229,3 +281,13 @@ class LocalHost(Host):
             serving = self._compose()
             serving.prepare(asyncio.get_running_loop())
             await self._live(serving, is_started, self._stopping)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "no loop of asyncio runs here, in which an AsyncTestClient serves the application: of anyio's backends "
+            "take asyncio, or use a TestClient"
+        ) from None

@@ -36,7 +36,7 @@ class Transport(httpx.BaseTransport):
     Shape: `overrides` go on top of `app.dependency_overrides`, `limits` and `timeouts` in place of the application's,
     from start to end. `client` is the IP address, and port, that requests come from.
     Units: `shutdown_timeout_s` is how long requests may go on at the end, in seconds.
-    Errors: ValueError for a client with no IP address.
+    Errors: ValueError for a client with no IP address, TypeError for what is no App.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
     async def __aenter__(self) -> Self:
         """Starts the application.
 
-        Errors: StartError; RuntimeError where another client serves it.
+        Errors: StartError; RuntimeError where another client serves it, and where no loop of asyncio runs.
         """
         await self._host.start()
         return self
@@ -130,9 +130,11 @@ class AsyncTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Brings the application a request, and gives the answer once its head is there.
 
-        Errors: those of httpx; RuntimeError where the application was not started; what the handler raised.
+        Errors: those of httpx; RuntimeError where the application was not started, or in another loop; what the
+        handler raised.
         """
         assert isinstance(request.stream, httpx.AsyncByteStream)
+        self._host.check_loop()
         with _told_as_httpx():
             response = await self._pool.handle_async_request(_request(request))
         if raised := _raised(response):
