@@ -117,6 +117,12 @@ STREAMING = """
                 yield piece.upper()
         return pieces()
 
+    @app.post("/echo/{name}", stream=True, status=201)
+    async def echo_itself(request, name: str):
+        yield name
+        async for piece in request.stream():
+            yield piece.upper()
+
     @app.post("/whole", stream=True)
     async def whole(request):
         return [(await request.body()).decode(), await request.text(), await request.json()]
@@ -303,6 +309,17 @@ def test_a_handler_can_ask_whether_its_client_has_left(serve: Serve) -> None:
         client.sendall(b"GET /leaves HTTP/1.1\r\nHost: a\r\n\r\n")
         assert server.next_line() == "begun"
     assert server.get("/seen").json() == [True]
+
+
+def test_a_generator_takes_the_body_that_it_answers(serve: Serve) -> None:
+    server = serve(STREAMING)
+    answer = server.post("/echo/name:", b"one" * 100_000)
+    assert (answer.status, answer.body) == (201, b"name:" + b"ONE" * 100_000)
+    with server.connect() as client:
+        client.sendall(chunked("/echo/x:", b"one", ended=False))
+        received = b""
+        while b"x:" not in received or b"ONE" not in received:
+            received += client.recv(65536)
 
 
 def test_a_def_handler_cannot_stream_a_body(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from types import FunctionType
 from typing import TYPE_CHECKING, NamedTuple
 
+from cello._annotation import is_async_generator
 from cello._around import apps_of, innermost_app, layers_around, layers_of, layers_of_route
 from cello._fallback import with_fallbacks
 from cello._handler import is_async, short_name
 from cello._inject import Providers, inject
 from cello._kernel import _path_names
-from cello._layers import Target, chain
+from cello._layers import Target, chain, in_a_task
 from cello._mistake import at
 from cello._plan import Plan
 from cello._plugins.settings_check import check_configuration
@@ -31,6 +33,8 @@ __all__ = ["Composed", "compose"]
 
 #: Parameters as others write them, with what no URI has (RFC 3986 §2).
 _FOREIGN = re.compile(r"<(?:\w+:)?(\w+)>")
+#: All the rest of a path, as others write it.
+_FOREIGN_REST = re.compile(r"<path:(\w+)>|\{(\w+):path\}")
 
 
 class Composed(NamedTuple):
@@ -66,16 +70,29 @@ def compose(app: App, threads: Threads, tell: Callable[[Request, Any], Response]
 def _plan(placed: Placed, layers: Mapping[int, list[Layer]], threads: Threads) -> Plan:
     route, scopes = placed
     words = f"{route.method} {route.path}"
+    if found := _FOREIGN_REST.search(route.path):
+        rest = f"{{*{found[1] or found[2]}}}"
+        raise StartError(
+            f"the path of {words} has {found[0]}: all the rest of a path is written {rest}{at(route.handler)}"
+        )
     if found := _FOREIGN.search(route.path):
         raise StartError(
             f"the path of {words} has {found[0]}: a parameter is written {{{found[1]}}}{at(route.handler)}"
+        )
+    if owner := _forgotten_owner(route.handler):
+        name = short_name(route.handler)
+        raise StartError(
+            f"the handler {name} of {words} is a method, and of no object: write it outside of the class, or give the "
+            f"route the method of one, as {owner}().{route.handler.__name__}{at(route.handler)}"
         )
     app = innermost_app(scopes)
     target = _target(route, words, app, threads)
     around_it = [*layers_of_route(route, app), *layers_around(scopes, layers)]
     options = route.options
     streams_body = options.get("stream") or False
-    if streams_body and not is_async(route.handler):
+    if streams_body and is_async_generator(route.handler):
+        target = in_a_task(target)
+    elif streams_body and not is_async(route.handler):
         raise StartError(
             f"the handler {short_name(route.handler)} of {words} is a def, which cannot wait for a body that is "
             f"streamed: make it an async def, or leave stream=True out{at(route.handler)}"
@@ -97,6 +114,16 @@ def _plan(placed: Placed, layers: Mapping[int, list[Layer]], threads: Threads) -
         endpoint=route.handler,
         gives_response=bool(around_it),
     )
+
+
+def _forgotten_owner(handler: Callable[..., Any]) -> str:
+    """The class within which a handler was decorated that takes `self`; empty where there is none."""
+    if not isinstance(handler, FunctionType):
+        return ""
+    code = handler.__code__
+    if code.co_varnames[: code.co_argcount][:1] != ("self",):
+        return ""
+    return handler.__qualname__.rpartition(".")[0].rpartition(".")[2].removeprefix("<locals>")
 
 
 def _target(route: Route, words: str, app: App, threads: Threads) -> Target:

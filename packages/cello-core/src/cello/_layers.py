@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     type Call = Callable[[Request], Any]
 
-__all__ = ["Around", "Layer", "Target", "around", "chain", "of_middleware"]
+__all__ = ["Around", "Layer", "Target", "around", "chain", "in_a_task", "of_middleware"]
 
 
 class Target(NamedTuple):
@@ -76,6 +76,18 @@ def chain(target: Target, layers: Sequence[Layer], endpoint: Callable[..., Any],
             call = _lifted(call)
         call = layer.bind(call, has_async and index > edge)
     return Target(call, has_async and edge < len(layers) - 1, takes_request=True)
+
+
+def in_a_task(target: Target) -> Target:
+    """The same handler where what it returns, a generator, waits for the request's body."""
+    if target.is_async:
+        return target
+    handler = target.call
+
+    async def call(*request: Request) -> Any:
+        return handler(*request)
+
+    return target._replace(call=call, is_async=True)
 
 
 def of_middleware(middleware: Middleware) -> Layer:

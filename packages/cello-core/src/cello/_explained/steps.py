@@ -90,6 +90,8 @@ def _asynchronous(plan: Plan, graph: Graph, around: Sequence[Standing]) -> str:
     """What makes a plan asynchronous."""
     if is_async(plan.endpoint):
         return "the handler"
+    if plan.streams_body:
+        return "the body, which the handler takes piece by piece,"
     node = next((node for node in graph.nodes if node.is_async or node.is_async_generator), None)
     if node is not None:
         return str(place(node.function))
