@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import json
 import weakref
 from contextvars import ContextVar
@@ -136,6 +137,15 @@ def test_a_request_is_answered_by_its_handler(app: App) -> None:
 
 def test_the_callable_is_one_and_the_same(app: App) -> None:
     assert app.asgi is app.asgi
+
+
+def test_the_application_itself_is_called_as_its_asgi_is(app: App) -> None:
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+            assert (await client.get("/a/violin")).text == "violin"
+
+    assert inspect.iscoroutinefunction(app.__call__)  # by which servers know ASGI 3
+    asyncio.run(main())
 
 
 def test_a_request_without_a_host_is_to_the_server_it_came_to(app: App) -> None:

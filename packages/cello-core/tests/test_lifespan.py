@@ -209,6 +209,14 @@ def test_what_is_no_lifespan_is_refused_at_once() -> None:
         App(lifespan=wrong)
 
 
+def test_an_async_def_without_a_yield_is_no_lifespan() -> None:
+    async def connect() -> None: ...
+
+    wrong: Any = connect
+    with pytest.raises(TypeError, match=r"connect is no lifespan, since it has no yield: .* @app.on_event\(.startup"):
+        App().lifespan(wrong)
+
+
 def test_an_application_takes_attributes_of_ones_own(serve: Serve) -> None:
     server = serve(
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from cello._handler import name_of, takes, yields
+from cello._handler import is_async, name_of, takes, yields
 from cello._kernel import TrustedProxies
 from cello._path import checked_prefix
 from cello._plugins import given, installed
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Literal, Self
 
+    from cello import _asgi_http
     from cello._asgi import Asgi
     from cello._config import AccessLog, ClusterConfig, LimitsConfig, ThreadPoolConfig, TimeoutConfig
     from cello._contrib import AppMethods
@@ -133,13 +134,17 @@ class App(Scope, AppMethods):
         It has all but the socket of the server: limits, routing, timeouts, streams. It starts and ends as the lifespan
         of the server says; under one that says nothing it starts with the first request, and its end is never run.
         Source: the ASGI specification 3.0.
-        Example: `uvicorn app:app.asgi`
+        Example: `uvicorn app:app.asgi`, or `uvicorn app:app`, which is the same
         """
         from cello._asgi import Asgi
 
         if self._asgi is None:
             self._asgi = Asgi(self)
         return self._asgi
+
+    async def __call__(self, scope: _asgi_http.Scope, receive: _asgi_http.Receive, send: _asgi_http.Send) -> None:
+        """What `asgi` does, for whoever names the application itself to a server of others."""
+        await self.asgi(scope, receive, send)
 
     @property
     def is_ready(self) -> bool:
@@ -246,10 +251,15 @@ class App(Scope, AppMethods):
 
         Shape: a generator function, `def` or `async def`, that yields once, or whatever makes a context manager; it
         takes the application, or nothing.
-        Errors: TypeError for what cannot be called.
+        Errors: TypeError for what cannot be called, and for an `async def` without a `yield`.
         """
         if not callable(function):
             raise TypeError(f"{function!r} is no lifespan: it is a generator function, or makes a context manager")
+        if is_async(function):
+            raise TypeError(
+                f"{name_of(function)} is no lifespan, since it has no yield: write one where the application is to be "
+                'served, or @app.on_event("startup") above it'
+            )
         self._lifespans.append(function)
         return function
 
@@ -489,5 +499,5 @@ def _elsewhere(name: str) -> str | None:
 
 def _checked[Config](config: Config, kind: type[Config]) -> Config:
     if not isinstance(config, kind):
-        raise TypeError(f"{config!r} is no {kind.__name__}")
+        raise TypeError(f"{config!r} is no {kind.__name__}: make one, {kind.__name__}(…)")
     return config
