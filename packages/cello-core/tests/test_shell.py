@@ -199,6 +199,8 @@ def test_what_is_typed_is_answered_until_the_end(terminal: Terminal) -> None:
     assert terminal.type("app.state.stock['violin']") == ["3"]
     assert terminal.type("import asyncio") == []
     assert terminal.type("await asyncio.sleep(0, 4) + _") == ["7"]
+    assert "coroutine object" in terminal.type("client.get('/stock')")[0]
+    assert terminal.type("0")[0].endswith("RuntimeWarning: coroutine 'AsyncClient.get' was never awaited")
     assert terminal.type("1 / 0")[-1] == "ZeroDivisionError: division by zero"
     assert terminal.end() == ("stopped", 0)
 

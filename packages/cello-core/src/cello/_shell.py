@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import builtins
 import code
 import linecache
 import sys
@@ -39,7 +40,7 @@ def shell(app: App) -> None:
     What is piped is one program: where it fails, that is told, and the process exits with 1.
     Errors: StartError; SystemExit, as it was raised.
     """
-    names: dict[str, Any] = {"__name__": "__console__", "__doc__": None, "app": app}
+    names: dict[str, Any] = {"__builtins__": builtins, "__name__": "__console__", "__doc__": None, "app": app}
     life = _life(app)
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         client = runner.run(_awaited(life.__aenter__()))

@@ -33,11 +33,11 @@ def load(target: str) -> tuple[App, Mapping[str, Any]]:
     """
     module_name, _, attribute = target.partition(":")
     attribute = attribute or "app"
+    likely = os.path.relpath(module_name or "app").removesuffix(".py")
+    likely = likely.removeprefix("src/").replace("../", "").replace("/", ".")
     if not module_name or module_name.endswith(".py"):
-        likely = os.path.basename(module_name).removesuffix(".py") or "app"
         raise StartError(f"{target} names no module: give MODULE:APP, such as {likely}:{attribute}")
     if module_name.startswith(".") or "/" in module_name:
-        likely = module_name.strip("./").replace("/", ".") or "app"
         raise StartError(f"{target} is a path, and names no module: give MODULE:APP, such as {likely}:{attribute}")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -50,6 +50,10 @@ def load(target: str) -> tuple[App, Mapping[str, Any]]:
             if os.path.exists(os.path.join("src", module_name.partition(".")[0])):
                 missing, advice = f"{missing}, but in src", "install the project, pip install --editable ."
             raise StartError(f"{missing}: {advice}") from None
+        before, _, last = module_name.rpartition(".")
+        if isinstance(error, ModuleNotFoundError) and error.name == module_name and before in sys.modules:
+            advice = f": give {before}:{last}" if isinstance(getattr(sys.modules[before], last, None), App) else ""
+            raise StartError(f"{before} has no module {last!r}{advice}") from None
         from cello._mistake import mistake
         from cello._trace import from_user
 
