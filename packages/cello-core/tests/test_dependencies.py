@@ -787,6 +787,14 @@ def test_a_missing_dependency_keeps_the_application_from_starting(tmp_path: Any)
     )
 
 
+def test_a_dependency_that_says_nothing_is_an_error_at_start() -> None:
+    def handler(service=Depends()) -> Any:  # type: ignore[no-untyped-def]  # pyright: ignore[reportMissingParameterType]
+        return service
+
+    with pytest.raises(StartError, match=r"service=Depends\(\) says nothing: annotate the parameter with a class"):
+        asyncio.run(answer(handler))
+
+
 def test_a_context_variable_set_by_a_dependency_is_seen_by_the_handler_alone() -> None:
     name: ContextVar[str] = ContextVar("name", default="nobody")
 

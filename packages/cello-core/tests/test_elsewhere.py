@@ -8,8 +8,9 @@ from traceback import format_exception
 
 import cello
 import pytest
-from cello import App, Response
-from cello._elsewhere import IN_MODULES, METHODS, NAMES
+from cello import App, Request, Response
+from cello._elsewhere import IN_MODULES, METHODS, NAMES, REQUEST
+from cello.testing import TestClient
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -30,7 +31,23 @@ def test_a_name_of_other_frameworks_is_told_with_what_is_written_here(name: str)
     assert str(caught.value) == f"cello has no {name}: write {NAMES[name]}"
     first, _, rest = re.split(r"[^\w.]", NAMES[name])[0].partition(".")
     assert not rest or hasattr(Response, rest)
-    assert first in {*cello.__all__, "HTTPError", "raise", "the"}
+    assert first in {*cello.__all__, "HTTPError", "raise", "request", "the"}
+
+
+@pytest.mark.parametrize("name", REQUEST)
+def test_an_attribute_of_other_requests_is_told_with_what_is_written_here(name: str) -> None:
+    app = App()
+
+    @app.get("/")
+    def ask(request: Request) -> object:
+        return getattr(request, name)
+
+    with TestClient(app, debug=True, raise_server_exceptions=False) as client:
+        detail = client.get("/").json()["detail"]
+    assert detail == f"AttributeError: 'cello.Request' object has no attribute {name!r}: write {REQUEST[name]}"
+    written = re.search(r"request\.(\w+)", REQUEST[name])
+    assert written is not None
+    assert hasattr(Request, written[1])
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module in IN_MODULES for name in IN_MODULES[module]])

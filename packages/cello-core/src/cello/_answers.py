@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cello._failure import log_failure
-from cello._handler import is_async, takes, where
+from cello._handler import is_async, name_of, takes, where
 from cello._returned import to_response, with_status
 from cello.errors import HTTPError
 
@@ -110,7 +110,8 @@ def checked_subject(subject: object) -> type[Exception] | int:
             raise ValueError(f"no exception has the status {subject}: use 400 to 599")
         return subject
     raise TypeError(
-        f"{subject!r} is no exception: an exception handler is for a class, as ValueError, or for a status, as 404"
+        f"{name_of(subject)} is no exception: an exception handler is for a class, as ValueError, or for a status, "
+        "as 404"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["IN_MODULES", "METHODS", "NAMES", "written"]
+__all__ = ["IN_MODULES", "METHODS", "NAMES", "REQUEST", "written"]
 
 #: What an application of other frameworks has, and what is written here.
 METHODS = {
@@ -23,6 +23,7 @@ METHODS = {
 #: What other frameworks have to import, and what is written here.
 NAMES = {
     "APIRouter": "Blueprint",
+    "Cello": "App",
     "FastAPI": "App",
     "FileResponse": "Response.file(path)",
     "Flask": "App",
@@ -36,6 +37,23 @@ NAMES = {
     "UploadFile": "UploadedFile",
     "abort": "raise, of what is in cello.errors",
     "jsonify": "the value itself, which a handler returns",
+    "request": "request as the first parameter of the handler",
+}
+#: What a request of other frameworks has, and what is written here.
+REQUEST = {
+    "GET": "request.query",
+    "META": "request.headers",
+    "POST": "request.form()",
+    "FILES": "await request.files()",
+    "args": "request.query",
+    "base_url": "request.url",
+    "client": "request.client_ip",
+    "data": "request.body()",
+    "get_data": "request.body()",
+    "get_json": "request.json()",
+    "match_info": "request.params",
+    "path_params": "request.params",
+    "view_args": "request.params",
 }
 #: What stands in a module of its own.
 IN_MODULES = {

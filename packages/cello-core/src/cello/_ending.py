@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cello._counts import DONE
 from cello._failure import shown_path
+from cello._trace import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,8 @@ async def end(counts: BackgroundCounts, request: Request, error: BaseException |
             for function in reversed(endings):
                 try:
                     await _result(function, error)
-                except Exception:
-                    _log_failure(request, "the end of a dependency")
+                except Exception as failure:
+                    _log_failure(request, "the end of a dependency", failure)
         for function in background:
             await _work(counts, request, function)
         endings, background = request._take_later()
@@ -51,7 +52,7 @@ async def _work(counts: BackgroundCounts, request: Request, function: Callable[[
         counts.failed += 1
         if not isinstance(error, Exception):
             raise
-        _log_failure(request, "work in the background")
+        _log_failure(request, "work in the background", error)
     else:
         counts.completed += result is not DONE
     finally:
@@ -63,6 +64,6 @@ async def _result(function: Callable[..., Any], *arguments: object) -> object:
     return await result if isawaitable(result) else result
 
 
-def _log_failure(request: Request, what: str) -> None:
-    words = "%s %s: %s failed (request %s)"
-    _log.exception(words, request.method, shown_path(request), what, request.request_id)
+def _log_failure(request: Request, what: str, error: Exception) -> None:
+    words = "%s %s: %s failed (request %s)\n%s"
+    _log.error(words, request.method, shown_path(request), what, request.request_id, fold(error))

@@ -164,7 +164,7 @@ class _Builder:
         wanted = parameter.annotation if dependency.dependency is None else dependency.dependency
         if isinstance(wanted, str):
             return self.providers.named(wanted, self.route, path)
-        if not callable(wanted):
+        if wanted is EMPTY or not callable(wanted):
             raise self.failure(path, f"{parameter.name}=Depends() says nothing: annotate the parameter with a class")
         if wanted in self.providers.overrides:
             override = self.providers.overrides[wanted]

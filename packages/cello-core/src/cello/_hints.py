@@ -19,6 +19,14 @@ __all__ = ["hints", "note"]
 #: All blueprints, in the order in which they were made.
 _blueprints: WeakValueDictionary[int, Blueprint] = WeakValueDictionary()
 
+#: What clients send. Source: the registry of HTTP methods of the IANA.
+_METHODS = (
+    *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "PURGE", "ACL", "BASELINE-CONTROL", "BIND"),
+    *("CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL"),
+    *("MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH", "PRI", "PROPFIND", "PROPPATCH", "REBIND", "REPORT"),
+    *("SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL"),
+)
+
 _NOTHING = (None, "None", "NoReturn", "Never")
 
 
@@ -28,13 +36,17 @@ def note(blueprint: Blueprint) -> None:
 
 
 def hints(app: App) -> Iterator[str]:
-    """What an application seems to have by mistake: handlers and middleware that return nothing,
-    parameters as others write them, and blueprints that are nowhere.
+    """What an application seems to have by mistake: handlers and middleware that return nothing, methods that there
+    are not, parameters as others write them, and blueprints that are nowhere.
     """
+    from difflib import get_close_matches
     from re import findall
 
     told: set[int] = set()
     for route in app.routes:
+        if route.method not in _METHODS and (close := get_close_matches(route.method, _METHODS, 1)):
+            words = f"{route.method} {route.path}: {route.method} is a method that no client sends: did you mean"
+            yield f"{words} {close[0]}?{at(route.handler)}"
         for name in findall(r"/:([a-zA-Z_]\w*)(?=/|$)", route.path):
             words = f"{route.method} {route.path} takes :{name} as it is: a parameter is written {{{name}}}"
             yield f"{words}{at(route.handler)}"

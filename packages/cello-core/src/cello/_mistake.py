@@ -173,6 +173,10 @@ def called(words: str, names: dict[str, Any]) -> str | None:
     function = None if found is None else _function(found[1].removesuffix(".__new__"), names)
     if found is None or function is None:
         return None
+    uncalled = next((name for name, value in names.items() if name[0].islower() and _is_class(value)), None)
+    if uncalled is not None and found[4] is not None:
+        kind = names[uncalled].__name__
+        return f"{uncalled} is the class {kind}: write {uncalled} = {kind}(), with parentheses"
     parameters = [one for one in signature(function).parameters.values() if one.name != "self"]
     known = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
     named = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
@@ -180,9 +184,18 @@ def called(words: str, names: dict[str, Any]) -> str | None:
     if found[3] is None:
         said = [f"{one}=…" if one != known[0] or one in named else one for one in known]
         wrong = "is given too much" if found[4] is None else f"misses {found[4]}"
+        if found[4] is None and "Decorator" in str(signature(function).return_annotation):
+            return f"{name}() {wrong}: write it above the function, as @app.{name}({', '.join(known)})"
         return f"{name}() {wrong}: it is called as {name}({', '.join(said)})"
     close = get_close_matches(found[3], known, 1)
     return f"{name}() takes no {found[3]!r}: {f'did you mean {close[0]}?' if close else f'it takes {", ".join(known)}'}"
+
+
+def _is_class(value: object) -> bool:
+    """Whether it is a class that a script makes its application of."""
+    from cello._scope import Scope
+
+    return isinstance(value, type) and issubclass(value, Scope) and value.__module__.startswith("cello.")
 
 
 def _function(name: str, names: dict[str, Any]) -> Callable[..., Any] | None:

@@ -49,6 +49,11 @@ def refused(error: RouteError, plans: Sequence[Plan]) -> StartError:
     if other is None:
         return StartError(f"{words}{at(plan.endpoint)}")
     first = plans[other]
+    if first.endpoint is plan.endpoint and first.path == plan.path:
+        return StartError(
+            f"{plan.method} {plan.path} is there twice: register its handler, or the blueprint that it is in, once"
+            f"{at(plan.endpoint)}"
+        )
     same = "" if first.path == plan.path else f", since it answers what {first.method} {first.path} answers"
     return StartError(
         f"{plan.method} {plan.path} has two handlers{same}: take one of them away, or give it another path or method"

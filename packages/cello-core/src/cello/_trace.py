@@ -21,6 +21,13 @@ _LIBRARIES = tuple({f"{_PATHS[key]}{os.sep}" for key in ("stdlib", "platstdlib",
 _OURS = f"{os.path.dirname(os.path.abspath(__file__))}{os.sep}"
 
 _ARGUMENT = re.compile(r"'(\w+)' object is not an instance of '(\w+)'")
+#: What is said of a function from which something is wanted that it was to return.
+_UNCALLED = re.compile(
+    r"'builtin_function_or_method' object has no attribute"
+    r"|'(builtin_function_or_method|function|method)' object is not (iterable|subscriptable)"
+)
+_OF_REQUEST = re.compile(r"'cello\.Request' object has no attribute '(\w+)'")
+_OF_LOOPS = ("asyncio.run() cannot be called from a running event loop", "This event loop is already running")
 _PARAMETER = re.compile(r"while processing '(\w+)'")
 
 #: How many of a chain's exceptions, of a group's members and of a user's frames are told, from either end.
@@ -107,6 +114,16 @@ def said(error: BaseException) -> str | None:
         # What a native function says, which has the name of the parameter in a note.
         note = _PARAMETER.fullmatch("".join(getattr(error, "__notes__", ())))
         advised = f"{note[1]} is to be {found[2]}, not {found[1]}" if note else None
+    elif isinstance(error, TypeError | AttributeError) and _UNCALLED.match(words):
+        advised = f"{words}: call it, with () behind its name"
+    elif isinstance(error, AttributeError) and (found := _OF_REQUEST.fullmatch(words)):
+        from cello._elsewhere import REQUEST
+
+        advised = f"{words}: write {REQUEST[found[1]]}" if found[1] in REQUEST else None
+    elif isinstance(error, TypeError) and words == "the first argument must be callable":
+        advised = f"{words}: give the function itself, without calling it"
+    elif isinstance(error, RuntimeError) and words in _OF_LOOPS:
+        advised = f"{words}: make the function an async def, and write await"
     return None if advised is None else f"{type(error).__name__}: {advised}"
 
 
