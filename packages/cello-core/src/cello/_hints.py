@@ -50,6 +50,9 @@ def hints(app: App) -> Iterator[str]:
         for name in findall(r"/:([a-zA-Z_]\w*)(?=/|$)", route.path):
             words = f"{route.method} {route.path} takes :{name} as it is: a parameter is written {{{name}}}"
             yield f"{words}{at(route.handler)}"
+        for name in findall(r"/\*(\w*)$", route.path):
+            words = f"{route.method} {route.path} takes *{name} as it is: all the rest of a path is written"
+            yield f"{words} {{*{name or 'rest'}}}{at(route.handler)}"
         # What others answer may be that something was done; what is asked for by GET is hardly nothing.
         is_asked_for = route.method == "GET" and route.options.get("status") is None
         if is_asked_for and id(route.handler) not in told and _returns_nothing(route.handler):
