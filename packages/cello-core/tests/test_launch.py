@@ -370,6 +370,23 @@ def test_cello_run_takes_the_arguments_of_an_unguarded_run_as_defaults(launch: L
     assert "secret" in shown.get("/fail").body.decode()
 
 
+@pytest.mark.parametrize("importer", ["_pytest", "gunicorn", "hypercorn"])
+def test_an_unguarded_run_is_not_obeyed_where_a_test_or_another_server_imports_it(
+    tmp_path: Path, importer: str
+) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run(port=0)")
+    write(tmp_path, f"{importer}/__init__.py", "import shop\nprint(type(shop.app))")
+    program = f"import sys; sys.path.insert(0, '.'); import {importer}"
+    stopped = run_to_its_end(tmp_path, sys.executable, "-c", program)
+    assert stopped == Stopped(0, "<class 'cello.app.App'>\n", "")
+
+
+def test_an_unguarded_run_is_obeyed_where_a_script_imports_it(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path, "shop.py", f"{SHOP}\napp.run(port=0)")
+    path = write(tmp_path, "start.py", "import shop")
+    assert launch(sys.executable, str(path)).get("/").status == 200
+
+
 def test_cello_run_takes_no_arguments_of_another_app_s_run(launch: Launch, tmp_path: Path) -> None:
     write(tmp_path, "shop.py", f"{SHOP}\nother = App()\nother.run(port=1, env='production')")
     server = launch(CELLO, "run", "shop:app", environment={"PORT": "0"})

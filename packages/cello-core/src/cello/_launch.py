@@ -36,6 +36,10 @@ EXIT_START = 3
 EXIT_INTERRUPTED = 130
 
 
+#: Who imports an application to ask it, or to serve it: packages of tests, and other servers.
+_IMPORTERS = ("_pytest", "unittest", "uvicorn", "granian", "hypercorn", "gunicorn")
+
+
 class Deferred:
     """While a module is imported for `cello run`: its own `app.run(...)` is noted, not obeyed.
 
@@ -67,6 +71,8 @@ def run(app: App, arguments: Mapping[str, Any]) -> None:
     if Deferred.current is not None:
         Deferred.current.arguments[id(app)] = arguments
         return
+    if _is_imported_by_others():
+        return
     if _is_in_a_loop():
         raise StartError("app.run() has a loop of its own, and cannot be called where one runs: call it in a def")
     try:
@@ -74,6 +80,19 @@ def run(app: App, arguments: Mapping[str, Any]) -> None:
     except OptionError as error:
         fail(error, EXIT_USAGE)
     serve(app, command_line, arguments, is_script=True)
+
+
+def _is_imported_by_others() -> bool:
+    """Whether the module is being imported that calls `app.run()`, and by whom that is in the way of."""
+    frame = sys._getframe(1)
+    is_importing = False
+    while frame is not None:
+        name: str = frame.f_globals.get("__name__", "")
+        if is_importing and name.partition(".")[0] in _IMPORTERS:
+            return True
+        is_importing = is_importing or (frame.f_code.co_name == "<module>" and name != "__main__")
+        frame = frame.f_back
+    return False
 
 
 def _is_in_a_loop() -> bool:

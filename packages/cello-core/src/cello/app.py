@@ -458,6 +458,8 @@ class App(Scope, AppMethods):
         replaced when a file is saved: code, templates, and what the globs of `reload_include` match, not what those of
         `reload_exclude` do.
 
+        Where a test or another server imports the module that calls it, that goes on at once: it is served by them.
+
         Units: `shutdown_timeout` in seconds, and `shutdown_delay`, for which it serves on after SIGTERM, not ready any
         more.
         Shape: `bind` is one or several of "HOST:PORT", "unix:/run/app.sock" and "fd://3", in place of host and port.
