@@ -151,6 +151,9 @@ def test_its_types_are_strict(project: Path) -> None:
 
 def test_its_tests_pass(project: Path) -> None:
     assert "7 passed" in check(project, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+    # The guide to testing has it installed.
+    asynchronous = ("-p", "pytest_asyncio.plugin")
+    assert "7 passed" in check(project, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *asynchronous)
 
 
 def test_it_is_served_by_the_command_that_its_readme_names(project: Path, launch: Launch) -> None:
