@@ -53,6 +53,7 @@ REQUEST = {
     "get_json": "request.json()",
     "match_info": "request.params",
     "path_params": "request.params",
+    "user": 'request.context["user"]',
     "view_args": "request.params",
 }
 #: What stands in a module of its own.
