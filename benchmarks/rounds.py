@@ -105,7 +105,8 @@ class Run:
         say(f"{server.name} is up in {server.ready_s:.2f} s, {start['resident_bytes'] / 1e6:.0f} MB")
 
     def _server(self, peer: Peer, port: int, surroundings: Surroundings) -> Server:
-        variables = {"BENCH_PORT": str(port), "PYTHONDONTWRITEBYTECODE": "1", "BENCH_DATABASE": self.database.url}
+        variables = {"BENCH_PORT": str(port), "PYTHONDONTWRITEBYTECODE": "1"}
+        variables |= {"BENCH_DATABASE": self._database_url() if surroundings.has_database else ""}
         variables |= {"BENCH_SPIN": str(surroundings.spinners), "BENCH_NEIGHBOURS": str(surroundings.neighbours)}
         variables |= {"BENCH_MODELS": "1" if surroundings.has_models else ""}
         variables |= {"BENCH_MOUNTED": "1" if surroundings.has_mounted else ""}
@@ -113,6 +114,9 @@ class Run:
         command = peer.command_line(port, self.plan.cello_python)
         log = CACHE / "logs" / f"{peer.name}.log"
         return Server(peer.name, command, os.environ | variables, HERE / "apps", port, SERVER_CORE, log)
+
+    def _database_url(self) -> str:
+        return self.database.url or f"sqlite:{CACHE / 'row.sqlite3'}"
 
     def _wants(self, peer: Peer, workload: Workload) -> bool:
         if not workload.is_asked_of(peer):
@@ -128,6 +132,8 @@ class Run:
         except (MeasurementError, OSError) as error:
             self._miss(server.name, workload.name, str(error))
         else:
+            if workload.surroundings.has_database and not self.database.url:
+                note = f"{note or ''} The row is SQLite's: no PostgreSQL runs here.".strip()
             if note:
                 self.notes.append({"server": server.name, "workload": workload.name, "text": note})
 
