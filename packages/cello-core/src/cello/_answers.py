@@ -103,6 +103,7 @@ def checked_subject(subject: object) -> type[Exception] | int:
 
     Errors: TypeError, ValueError for a status that is no error's.
     """
+    name = name_of(subject)
     if isinstance(subject, type) and issubclass(subject, Exception):
         return subject
     if isinstance(subject, int) and not isinstance(subject, bool):
@@ -110,8 +111,7 @@ def checked_subject(subject: object) -> type[Exception] | int:
             raise ValueError(f"no exception has the status {subject}: use 400 to 599")
         return subject
     raise TypeError(
-        f"{name_of(subject)} is no exception: an exception handler is for a class, as ValueError, or for a status, "
-        "as 404"
+        f"{name} is no exception: an exception handler is for a class, as ValueError, or for a status, as 404"
     )
 
 

@@ -13,6 +13,7 @@ from cello.errors import CelloError, OptionError, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import FrameType
 
     from cello._options import Options
     from cello._worker import Control
@@ -84,7 +85,7 @@ def run(app: App, arguments: Mapping[str, Any]) -> None:
 
 def _is_imported_by_others() -> bool:
     """Whether the module is being imported that calls `app.run()`, and by whom that is in the way of."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     is_importing = False
     while frame is not None:
         name: str = frame.f_globals.get("__name__", "")
