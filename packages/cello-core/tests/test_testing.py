@@ -841,12 +841,15 @@ def test_waiting_for_an_answer_has_an_end(kind: Kind) -> None:
     app = App()
 
     @app.get("/")
+    @app.post("/", stream=True)
     async def hang() -> None:
         await asyncio.Event().wait()
 
     async def scenario(either: Either) -> None:
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(httpx.ReadTimeout, match="waited for too long"):
             await either.get("/", timeout=0.05)
+        with pytest.raises(httpx.WriteTimeout, match="waited for too long"):
+            await either.post("/", content=bytes(1_000_000), timeout=0.05)
         with pytest.raises(TimeoutError):
             await either.connect().receive(timeout_s=0.01)
 

@@ -22,6 +22,7 @@ __all__ = ["AsyncBackend", "AsyncStream", "Backend", "Stream"]
 
 #: What of a request certainly finds room, in bytes: a connection takes 64 KiB.
 _ROOM = 32 << 10
+_TOO_LONG = "the server was waited for too long"
 
 
 class Line:
@@ -124,7 +125,7 @@ class Stream(httpcore.NetworkStream):
         try:
             received = Connection(self.line.to_read()).receive(max_bytes, timeout)
         except TimeoutError as error:
-            raise httpcore.ReadTimeout(str(error)) from error
+            raise httpcore.ReadTimeout(_TOO_LONG) from error
         except OSError as error:
             raise (self.line.raised() or httpcore.ReadError(str(error))) from None
         if not received and (raised := self.line.raised()):
@@ -140,7 +141,7 @@ class Stream(httpcore.NetworkStream):
             else:
                 self._host.run(self.line.send(buffer), timeout)
         except TimeoutError as error:
-            raise httpcore.WriteTimeout(str(error)) from error
+            raise httpcore.WriteTimeout(_TOO_LONG) from error
         except OSError as error:
             raise httpcore.WriteError(str(error)) from error
 
@@ -173,7 +174,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         try:
             received = await AsyncConnection(self.line.to_read()).receive(max_bytes, timeout)
         except TimeoutError as error:
-            raise httpcore.ReadTimeout(str(error)) from error
+            raise httpcore.ReadTimeout(_TOO_LONG) from error
         except OSError as error:
             raise (self.line.raised() or httpcore.ReadError(str(error))) from None
         if not received and (raised := self.line.raised()):
@@ -185,7 +186,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         try:
             await self.line.send(buffer, timeout)
         except TimeoutError as error:
-            raise httpcore.WriteTimeout(str(error)) from error
+            raise httpcore.WriteTimeout(_TOO_LONG) from error
         except OSError as error:
             raise httpcore.WriteError(str(error)) from error
 
