@@ -229,6 +229,12 @@ def own():
     return "own"
 
 
+@app.post("/echo", stream=True)
+async def echo(request):
+    async for piece in request.stream():
+        yield piece
+
+
 app.mount("/other", other)
 """
 
@@ -252,6 +258,7 @@ CASES = {
     "mounted-no-route": ("bare", "GET", "/admin/7"),
     "outer-no-route": ("bare", "GET", "/nowhere"),
     "asgi": ("asgi", "POST", "/other/own"),
+    "generator-streamed": ("asgi", "POST", "/echo"),
 }
 
 SOURCES = {"shop": SHOP, "bare": BARE, "asgi": ASGI}

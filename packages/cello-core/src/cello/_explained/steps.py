@@ -91,7 +91,7 @@ def _asynchronous(plan: Plan, graph: Graph, around: Sequence[Standing]) -> str:
     if is_async(plan.endpoint):
         return "the handler"
     if plan.streams_body:
-        return "the body, which the handler takes piece by piece,"
+        return "the body"
     node = next((node for node in graph.nodes if node.is_async or node.is_async_generator), None)
     if node is not None:
         return str(place(node.function))
