@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 __all__ = ["Scope"]
 
 
-watch()  # before there is an application: one may be made in the wrong way, or not at all
-
-
 class Scope:
     """Routes, blueprints, and what stands around the handlers of all of them."""
+
+    if not TYPE_CHECKING:  # with it, what a type checker takes for the arguments would be anything
+
+        def __new__(cls, *_: object, **__: object) -> Self:
+            watch()  # before what is given can be wrong
+            return super().__new__(cls)
 
     def __init__(self) -> None:
         self._routes: list[Route] = []
