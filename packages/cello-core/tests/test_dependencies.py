@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import linecache
 import socket
+import weakref
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -523,6 +526,37 @@ def test_a_dependency_that_fails_ends_those_before_it_and_no_others() -> None:
     assert log == ["before begins", "before gets LookupError('no')"]
 
 
+@pytest.mark.parametrize("passes_on", [True, False])
+def test_an_error_is_gone_when_the_generators_that_were_told_have_ended(passes_on: bool) -> None:
+    class Held: ...
+
+    held: list[weakref.ref[Held]] = []
+
+    def dependency() -> Iterator[None]:
+        try:
+            yield
+        except ValueError:
+            if passes_on:
+                raise
+
+    def handler(value: Any = Depends(dependency)) -> None:
+        here = Held()
+        held.append(weakref.ref(here))
+        raise ValueError("no")
+
+    request = Request("GET", "/")
+    gc.disable()
+    try:
+        with suppress(ValueError):
+            injected(handler).call(request)
+        assert held[0]() is not None
+        ends, _ = request._take_later()
+        ends.pop()(None)
+        assert held[0]() is None
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("scope", ["call", "request"])
 def test_a_generator_yields_once(scope: Any) -> None:
     def never() -> Iterator[None]:
@@ -733,6 +767,98 @@ def test_dependencies_live_as_long_as_their_scope(serve: Serve) -> None:
     assert server.post("/guarded", b"").status == 401
     assert server.get("/stream").body == b"ab"
     assert log("one ends") == ["one begins", "two begins", "two ends", "stream", "streamed", "one ends"]
+
+
+ANSWERED = """
+    import asyncio
+    from cello import App, Depends
+    from cello.errors import NotFound
+
+    app = App()
+    ends = []
+
+    def transaction(request):
+        try:
+            yield
+        except BaseException as error:
+            ends.append(f"{request.path} rolled back: {type(error).__name__}")
+            raise
+        ends.append(f"{request.path} committed")
+
+    async def audit(request, within=Depends(transaction)):
+        try:
+            yield
+        except BaseException as error:
+            ends.append(f"{request.path} told: {type(error).__name__}")
+
+    async def patient(request, call_next):
+        try:
+            return await call_next(request)
+        except LookupError:
+            return await call_next(request)
+
+    app.use(patient)
+
+    @app.exception_handler(ValueError)
+    def answered(request, exc):
+        return {"answered": str(exc)}, 400
+
+    @app.get("/ends")
+    def told():
+        told, ends[:] = list(ends), []
+        return told
+
+    @app.get("/handler")
+    def failing(one=Depends(audit)):
+        raise ValueError("no")
+
+    @app.get("/status")
+    async def missing(one=Depends(audit)):
+        raise NotFound()
+
+    @app.get("/dependency")
+    def depends(one=Depends(audit), two=Depends(lambda: int("x"))):
+        return "never"
+
+    @app.get("/parameter")
+    def takes(number: int, one=Depends(audit)):
+        return "never"
+
+    @app.get("/again")
+    def once(request, one=Depends(audit)):
+        request.state.tries = getattr(request.state, "tries", 0) + 1
+        if request.state.tries == 1:
+            raise LookupError("not yet")
+        return request.state.tries
+
+    @app.get("/fine")
+    def fine(one=Depends(audit)):
+        return "fine", 404
+
+    app.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "ends"),
+    [
+        ("/handler", 400, ["told: ValueError", "rolled back: ValueError"]),
+        ("/status", 404, ["told: NotFound", "rolled back: NotFound"]),
+        ("/dependency", 400, ["told: ValueError", "rolled back: ValueError"]),
+        ("/parameter", 422, ["told: ValidationError", "rolled back: ValidationError"]),
+        ("/again", 200, ["committed", "told: LookupError", "rolled back: LookupError"]),
+        ("/fine", 404, ["committed"]),
+    ],
+)
+def test_a_dependency_is_told_of_what_somebody_else_answered_for(
+    serve: Serve, path: str, status: int, ends: list[str]
+) -> None:
+    server = serve(ANSWERED)
+    assert server.get(path).status == status
+    told: list[str] = []
+    while len(told) < len(ends):
+        told += server.get("/ends").json()
+    assert told == [f"{path} {end}" for end in ends]
 
 
 @pytest.mark.parametrize("path", ["/endless", "/waiting"])

@@ -8,10 +8,11 @@ from cello._annotation import told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+    from types import TracebackType
 
     type End = Callable[[BaseException | None], Awaitable[None] | None]
 
-__all__ = ["end", "end_all", "end_all_async", "end_async", "no_yield"]
+__all__ = ["end", "end_all", "end_all_async", "end_async", "end_later", "end_later_async", "no_yield"]
 
 
 def no_yield(function: Callable[..., Any]) -> RuntimeError:
@@ -31,10 +32,11 @@ def end(generator: Generator[Any, Any, Any], error: BaseException | None) -> Non
         else:
             generator.throw(error)
     except StopIteration:
+        _restore(error, traceback)
         return
     except BaseException as raised:
         if error is not None and _is_passed_on(raised, error):
-            error.__traceback__ = traceback
+            _restore(error, traceback)
             return
         raise
     generator.close()
@@ -50,14 +52,27 @@ async def end_async(generator: AsyncGenerator[Any, Any], error: BaseException | 
         else:
             await generator.athrow(error)
     except StopAsyncIteration:
+        _restore(error, traceback)
         return
     except BaseException as raised:
         if error is not None and _is_passed_on(raised, error):
-            error.__traceback__ = traceback
+            _restore(error, traceback)
             return
         raise
     await generator.aclose()
     raise RuntimeError(f"the dependency {_name(generator)} yielded twice: it yields once what it provides")
+
+
+def end_later(generator: Generator[Any, Any, Any], failed: list[BaseException], error: BaseException | None) -> None:
+    """`end()`, with what the function failed with that the generator was made for, whoever answered for it since."""
+    end(generator, failed[0] if failed else error)
+
+
+async def end_later_async(
+    generator: AsyncGenerator[Any, Any], failed: list[BaseException], error: BaseException | None
+) -> None:
+    """`end_later()`, of an asynchronous generator."""
+    await end_async(generator, failed[0] if failed else error)
 
 
 def end_all(ends: list[End], error: BaseException | None) -> None:
@@ -84,6 +99,12 @@ async def end_all_async(ends: list[End], error: BaseException | None) -> None:
             error = raised
     if error is not None and error is not first:
         raise error
+
+
+def _restore(error: BaseException | None, traceback: TracebackType | None) -> None:
+    """Takes out of a traceback what a generator has added: its frame keeps those that ended it, and they the error."""
+    if error is not None:
+        error.__traceback__ = traceback
 
 
 def _is_passed_on(raised: BaseException, error: BaseException) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cello._graph import Constant, Leaf, Node
 from cello._invalid import Invalid, many
-from cello._lifetime import end, end_all, end_all_async, end_async, no_yield
+from cello._lifetime import end, end_all, end_all_async, end_async, end_later, end_later_async, no_yield
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,6 +49,7 @@ class _Program:
         self.is_async = root.is_async or any(node.is_async or node.is_async_generator for node in self.nodes)
         self.takes_subject = False
         self.ends_async = False
+        self.ends_later = False
         self.lines: list[str] = []
 
     def made(self) -> tuple[Callable[..., Any], bool, bool]:
@@ -62,6 +63,8 @@ class _Program:
         self.lines += self.last(has_ends)
         head = f"{'async ' if self.is_async else ''}def call({'subject' if self.takes_subject else ''}):"
         body = self.guarded() if has_ends else self.lines
+        if self.ends_later:
+            body = _noted(body)
         text = "\n    ".join([head, *body])
         exec(compile(text, _FILE, "exec"), self.names)  # made of names and numbers of our own, see above and below
         call = self.names["call"]
@@ -102,9 +105,6 @@ class _Program:
             return
         generator = f"generator{len(self.known)}"
         asynchronous = "async " if node.is_async_generator else ""
-        self.names["end"] = end
-        self.names["end_async"] = end_async
-        ended = f"partial({'end_async' if asynchronous else 'end'}, {generator})"
         self.lines += [
             f"{generator} = {called}",
             f"{asynchronous}for {value} in {generator}:",
@@ -114,10 +114,12 @@ class _Program:
         ]
         if self.ends_in_call(node):
             self.ends_async = self.ends_async or node.is_async_generator
-            self.lines.append(f"ends.append({ended})")
+            ended = self.name("end", end_async if asynchronous else end)
+            self.lines.append(f"ends.append(partial({ended}, {generator}))")
         else:
-            self.takes_subject = True
-            self.lines.append(f"subject._at_end({ended})")
+            self.takes_subject = self.ends_later = True
+            ended = self.name("end", end_later_async if asynchronous else end_later)
+            self.lines.append(f"subject._at_end(partial({ended}, {generator}, failed))")
 
     def last(self, has_ends: bool) -> list[str]:
         awaited = "await " if self.root.is_async else ""
@@ -168,6 +170,20 @@ class _Program:
     @staticmethod
     def ends_in_call(node: Node) -> bool:
         return node.scope == "call" and (node.is_generator or node.is_async_generator)
+
+
+def _noted(lines: list[str]) -> list[str]:
+    """Lines that note what they fail with, for ends that come when somebody may have answered for it."""
+    # Without the name the frame, which the error's traceback keeps, does not keep the error.
+    return [
+        "failed = []",
+        "try:",
+        *(f"    {line}" for line in lines),
+        "except BaseException as error:",
+        "    failed.append(error)",
+        "    del failed",
+        "    raise",
+    ]
 
 
 def _below(root: Node) -> list[Node]:
