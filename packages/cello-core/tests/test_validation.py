@@ -129,6 +129,21 @@ class Movie(TypedDict):
     year: NotRequired[int]
 
 
+@dataclass
+class Page[Kind]:
+    items: list[Kind]
+    after: Page[Kind] | None = None
+    by_name: dict[str, Kind] = field(default_factory=dict[str, Kind])
+
+
+class Found[Kind](TypedDict):
+    it: NotRequired[Kind]
+
+
+class Box[Kind](msgspec.Struct):
+    it: Kind
+
+
 def test_a_pydantic_model_is_made_from_the_body() -> None:
     read = reading(User)
     assert read(b'{"id":1,"name":"Al","password":"x"}') == User(id=1, name="Al", password="x")
@@ -252,6 +267,16 @@ def test_pydantic_and_msgspec_make_dataclasses_and_typed_dicts_where_they_are_lo
     assert errors_of(Item, {"name": 1}) == [("#/name", "string_type"), ("#/price", "missing")]
 
 
+def test_a_model_may_have_parameters_of_its_own() -> None:
+    page = Page([Point(1)], Page([]), {"a": Point(2)})
+    assert reading(Page[Point])(b'{"items":[{"x":1}],"after":{"items":[]},"by_name":{"a":{"x":2}}}') == page
+    assert reading(Box[int])(b'{"it":1}') == Box(1)
+    assert reading(list[Box[Item]])(b'[{"it":{"name":"a","price":1}}]') == [Box(Item("a", Decimal(1)))]
+    assert errors_of(Box[Box[int]], {"it": {"it": "1"}}) == [("#/it/it", "value_error")]
+    assert errors_of(Page[Item], {"items": [], "after": {"items": [1]}}) == [("#/after/items/0", "dataclass_type")]
+    assert errors_of(Found[int] | None, {"it": "a"}) == [("#/it", "int_parsing")]
+
+
 @dataclass
 class Part:
     by_mark: Annotated[str, Body(min_length=2)] = "ab"
@@ -343,6 +368,9 @@ def made(annotation: Any, value: Any) -> Any:
             Item("a", Decimal(2), datetime(2026, 1, 2), parent=Item("b", Decimal(3))),
         ),
         (Movie, {"title": "a"}, {"title": "a"}),
+        (Page[int], {"items": [1], "after": {"items": []}}, Page([1], Page([]))),
+        (Page[Item | None], {"items": [None]}, Page([None])),
+        (Found[Page[int]], {"it": {"items": []}}, {"it": Page[int]([])}),
         (float, 1, 1.0),
         (int | str, "1", "1"),
         (list[int | None], [1, None], [1, None]),

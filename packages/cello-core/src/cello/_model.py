@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from cello import _msgspec
 from cello._annotation import members, split
@@ -32,12 +32,10 @@ _COUNTED = 10_000
 def is_model(annotation: Any) -> bool:
     """Whether a type is, or is made of, what only a body can be: a model, a dataclass, a struct, an object."""
     annotation, _ = split(annotation)
-    if annotation is dict or (isinstance(annotation, type) and _library_of(annotation) is not None):
+    kind = get_origin(annotation) or annotation
+    if kind is dict or is_structure(kind) or _library_of(kind) is not None:
         return True
-    if is_structure(annotation):
-        return True
-    origin = getattr(annotation, "__origin__", None)
-    return origin is dict or any(is_model(argument) for argument in _inner(annotation))
+    return any(is_model(argument) for argument in _inner(annotation))
 
 
 def reader(annotation: Any, metadata: tuple[Any, ...]) -> Read:
@@ -61,7 +59,7 @@ def scalar(annotation: Any) -> Callable[[str], Any] | None:
     if pydantic is None:
         return None
     known = [kind for kind in members(annotation) if hasattr(kind, "__get_pydantic_core_schema__")]
-    if not known or any(_library_of(kind) for kind in known if isinstance(kind, type)):
+    if not known or any(map(_library_of, known)):
         return None
     validate = pydantic.TypeAdapter(annotation).validator.validate_strings
 
@@ -110,12 +108,14 @@ def _libraries(annotation: Any) -> list[Literal["pydantic", "msgspec", "cello"]]
 def owner(annotation: Any) -> Literal["pydantic", "msgspec"] | None:
     """The library that made a type, or a part of it; None where the application itself did."""
     annotation, _ = split(annotation)
-    if isinstance(annotation, type) and (library := _library_of(annotation)) is not None:
+    if (library := _library_of(get_origin(annotation) or annotation)) is not None:
         return library
     return next((made for argument in _inner(annotation) if (made := owner(argument)) is not None), None)
 
 
-def _library_of(kind: type) -> Literal["pydantic", "msgspec"] | None:
+def _library_of(kind: Any) -> Literal["pydantic", "msgspec"] | None:
+    if not isinstance(kind, type):
+        return None
     if hasattr(kind, "__pydantic_validator__") or hasattr(kind, "__pydantic_core_schema__"):
         return "pydantic"
     return "msgspec" if hasattr(kind, "__struct_fields__") else None

@@ -47,19 +47,34 @@ _ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {
 
 
 def is_structure(annotation: Any) -> bool:
-    """Whether a type is a dataclass or a typed dict."""
-    return isinstance(annotation, type) and any(hasattr(annotation, mark) for mark in _MARKS)
+    """Whether a type is a dataclass or a typed dict; `Page[Item]` is one, where Page is."""
+    kind = get_origin(annotation) or annotation
+    return isinstance(kind, type) and any(hasattr(kind, mark) for mark in _MARKS)
 
 
 def hints_of(kind: Any) -> dict[str, Any]:
-    """The annotations of a class.
+    """The annotations of a class; of `Page[Item]` with Item where Page has a parameter of its own.
 
     Errors: StartError for one that stands for nothing.
     """
+    origin = get_origin(kind) or kind
+    own = [parameters for base in origin.__mro__ if (parameters := getattr(base, "__type_params__", ()))]
+    # Of a class alone: two may have parameters of one name.
+    names = {parameter.__name__: parameter for parameter in own[0]} if len(own) == 1 else None
     try:
-        return typing.get_type_hints(kind, include_extras=True)
+        hints = typing.get_type_hints(origin, None, names, include_extras=True)
     except Exception as error:
-        raise StartError(f"an annotation of {kind.__qualname__} cannot be resolved: {error}") from None
+        raise StartError(f"an annotation of {origin.__qualname__} cannot be resolved: {error}") from None
+    given = dict(zip(getattr(origin, "__parameters__", ()), get_args(kind), strict=False))
+    return {name: _filled(hint, given) for name, hint in hints.items()} if given else hints
+
+
+def _filled(hint: Any, given: dict[Any, Any]) -> Any:
+    """A type with others in place of its parameters."""
+    if isinstance(hint, typing.TypeVar):
+        return given.get(hint, hint)
+    parameters = getattr(hint, "__parameters__", ())
+    return hint[tuple(given.get(one, one) for one in parameters)] if parameters else hint
 
 
 def fields_of(kind: Any) -> list[tuple[str, Any, bool]]:
@@ -68,6 +83,7 @@ def fields_of(kind: Any) -> list[tuple[str, Any, bool]]:
     Errors: StartError for an annotation that stands for nothing.
     """
     hints = hints_of(kind)
+    kind = get_origin(kind) or kind
     if dataclasses.is_dataclass(kind):
         return [
             (
@@ -313,6 +329,7 @@ def _structure(kind: Any, known: dict[Any, Convert]) -> Convert:
     if kind in known:
         return known[kind]
     fields: list[tuple[str, Convert, bool]] = []
+    make = get_origin(kind) or kind
 
     def convert(value: Any, path: Path, faults: Faults) -> Any:
         if not is_object(value):
@@ -328,7 +345,7 @@ def _structure(kind: Any, known: dict[Any, Convert]) -> Convert:
         if len(faults) > before:
             return None
         try:
-            return kind(**made)
+            return make(**made)
         except ValueError as error:  # its own __post_init__ refuses it
             faults.append(Fault(_PLACE, path, str(error), "value_error"))
             return None
