@@ -7,12 +7,12 @@ from __future__ import annotations
 import enum
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Never, NewType, Optional
 from uuid import UUID
 
 import annotated_types
 import pytest
-from cello import FormData, Request, UploadedFile
+from cello import App, BackgroundTasks, FormData, Request, Response, UploadedFile
 from cello._inject import Providers, inject
 from cello.errors import StartError, UnsupportedMediaType
 from cello.params import Body, Cookie, File, Form, Header, Parameter, Path, Query
@@ -42,6 +42,12 @@ class Level(enum.IntEnum):
 
 class Opaque:
     pass
+
+
+class Unmakeable:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> Never:
+        raise ImportError("it cannot be made")
 
 
 def taking(annotation: Any, default: Any = Parameter, path_names: tuple[str, ...] = ()) -> Any:
@@ -337,6 +343,10 @@ def test_names_that_a_client_chose_are_told_as_far_as_they_can_be_sent() -> None
             (),
             "value is to be complex, which nothing in a request can be: annotate it with int, str, a dataclass",
         ),
+        (Unmakeable, (), "pydantic: it cannot be made"),
+        (BackgroundTasks, (), "can be: leave it out, and write value = BackgroundTasks() in the function"),
+        (Response, (), "can be: leave it out, and return a Response"),
+        (App | None, (), "can be: leave it out, and write request.app"),
         (Annotated[complex, Query()], (), "value is complex, which no text can be made into"),
         (list[complex], (), "value is to be list[complex], which nothing in a request can be"),
         (Annotated[list[complex], Query()], (), "whose elements no text can be made into"),

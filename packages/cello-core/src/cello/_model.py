@@ -48,20 +48,25 @@ def reader(annotation: Any, metadata: tuple[Any, ...]) -> Read:
         try:
             return _checked(_READERS[library](annotation), metadata)
         except Exception as error:
-            words = str(error).partition("\n")[0]
-            refused.append(f"{library}: {words}" if library != "cello" else words)
+            refused.append(_words(error, library))
     raise StartError("; ".join(refused))
 
 
 def scalar(annotation: Any) -> Callable[[str], Any] | None:
-    """The converter of text into a type that says to pydantic how it is made, as `HttpUrl`; None for another."""
+    """The converter of text into a type that says to pydantic how it is made, as `HttpUrl`; None for another.
+
+    Errors: StartError where pydantic cannot make it.
+    """
     pydantic = sys.modules.get("pydantic")
     if pydantic is None:
         return None
     known = [kind for kind in members(annotation) if hasattr(kind, "__get_pydantic_core_schema__")]
     if not known or any(map(_library_of, known)):
         return None
-    validate = pydantic.TypeAdapter(annotation).validator.validate_strings
+    try:
+        validate = pydantic.TypeAdapter(annotation).validator.validate_strings
+    except Exception as error:
+        raise StartError(_words(error, "pydantic")) from None
 
     def convert(text: str) -> Any:
         try:
@@ -71,6 +76,11 @@ def scalar(annotation: Any) -> Callable[[str], Any] | None:
             raise Wrong(first["msg"], first["type"]) from None
 
     return convert
+
+
+def _words(error: Exception, library: str) -> str:
+    words = str(error).partition("\n")[0]
+    return f"{library}: {words}" if library != "cello" else words
 
 
 def _checked(read: Read, metadata: tuple[Any, ...]) -> Read:

@@ -35,6 +35,12 @@ _COLLECTIONS: dict[Any, Callable[[list[Any]], Any]] = {
     tuple: tuple,
 }
 _SUBJECT = Leaf(None)
+#: What other frameworks give to handlers, and what is written here.
+_WRITTEN = {
+    "App": "leave it out, and write request.app",
+    "BackgroundTasks": "leave it out, and write {name} = BackgroundTasks() in the function",
+    "Response": "leave it out, and return a Response",
+}
 #: What says nothing about where a parameter comes from.
 _UNKNOWN: tuple[Any, ...] = (EMPTY, Any, object)
 
@@ -193,10 +199,21 @@ def _guess(annotation: Any, metadata: tuple[Any, ...], name: str) -> Parameter:
         return Body()
     if from_text(several[0] if several else annotation) or (several is None and scalar(annotation)):
         return Query()
+    written = next((_WRITTEN[kind.__name__] for kind in kinds if _is_ours(kind)), None)
     raise StartError(
-        f"{name} is to be {spelled(annotation)}, which nothing in a request can be: annotate it with int, str, a "
-        "dataclass or another type of data, or give it a default of Depends(…) that makes one"
+        f"{name} is to be {spelled(annotation)}, which nothing in a request can be: "
+        + (
+            "annotate it with int, str, a dataclass or another type of data, or give it a default of Depends(…) that "
+            "makes one"
+            if written is None
+            else written.format(name=name)
+        )
     )
+
+
+def _is_ours(kind: Any) -> bool:
+    """Whether a type is one of the framework's that others give to handlers."""
+    return isinstance(kind, type) and kind.__module__.partition(".")[0] == "cello" and kind.__name__ in _WRITTEN
 
 
 def _collection(annotation: Any) -> tuple[Any, Callable[[list[Any]], Any]] | None:

@@ -28,7 +28,10 @@ class BackgroundTasks:
     def __init__(self) -> None:
         request = current_request()
         if request is None:
-            raise RuntimeError("BackgroundTasks() belongs to a request: make it in a handler, or in what one calls")
+            raise RuntimeError(
+                "BackgroundTasks() belongs to a request: make it in a handler, or in what one calls, and import it at "
+                "the top of a module"
+            )
         self._request = request
         self._waiting: deque[Callable[[], Any]] = deque()
 
