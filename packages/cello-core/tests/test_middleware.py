@@ -494,6 +494,35 @@ def test_what_is_no_middleware_is_refused_at_once(middleware: Any, words: str) -
         App().get("/", middleware=[middleware])
 
 
+def test_of_a_class_an_instance_is_made_wherever_it_is_said(serve: Serve) -> None:
+    server = serve("""
+        from cello import App, Blueprint
+
+        class Count:
+            def __init__(self):
+                self.passed = 0
+
+            async def __call__(self, request, call_next):
+                self.passed += 1
+                response = await call_next(request)
+                response.headers["x-passed"] = response.headers.get("x-passed", "") + str(self.passed)
+                return response
+
+        app, api = App(), Blueprint("/api", middleware=[Count])
+
+        @app.get("/", middleware=[Count, Count()])
+        @api.get("/")
+        def home():
+            return "home"
+
+        app.use(Count)
+        app.register_blueprint(api)
+        app.run()
+    """)
+    passed = [server.get(path).headers["x-passed"] for path in ("/", "/", "/api")]
+    assert passed == ["111", "222", "13"]
+
+
 def test_a_hook_with_a_yield_is_refused_at_once() -> None:
     def hook(request: Request) -> Any:
         yield request

@@ -25,6 +25,13 @@ async def around(request: Request, call_next: CallNext) -> Response:
     return await call_next(request)
 
 
+class Around:
+    """A middleware that is an object; of the class an instance is made."""
+
+    async def __call__(self, request: Request, call_next: CallNext) -> Response:
+        return await call_next(request)
+
+
 @app.get(
     "/users/{id}",
     tags=["users"],
@@ -38,7 +45,7 @@ async def around(request: Request, call_next: CallNext) -> Response:
     timeout=2.5,
     cancel_on_disconnect=False,
     drain="now",
-    middleware=[around],
+    middleware=[around, Around],
 )
 async def user(request: Request) -> dict[str, str | None]:
     return {"id": request.get_param("id")}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cello._contrib import PluginOptions
     from cello._plugins import Plugins
-    from cello._types import Words
+    from cello._types import AsyncMiddleware, SyncMiddleware, Words
     from cello.middleware import Middleware
     from cello.routing import Constraint
 else:
@@ -59,8 +59,9 @@ class RouteDefaults(PluginOptions, total=False):
     #: What the stop of the server does to a handler, or its stream, that is not through: "finish", the default, lets it
     #: go on, "now" cancels it at once.
     drain: Literal["finish", "now"]
-    #: Middleware around the handlers alone, the outermost first; that of a blueprint encloses a route's own.
-    middleware: Sequence[Middleware] | None
+    #: Middleware around the handlers alone, the outermost first; that of a blueprint encloses a route's own. Of a class
+    #: each route gets an instance.
+    middleware: Sequence[Middleware | type[AsyncMiddleware] | type[SyncMiddleware]] | None
 
 
 class RouteOptions(RouteDefaults, total=False):
@@ -221,6 +222,12 @@ def _middleware(value: object, said: str) -> None:
         checked(middleware)
 
 
+def _middleware_made(value: Sequence[object]) -> list[Middleware]:
+    from cello._middleware import checked
+
+    return [checked(one) for one in value]
+
+
 def _all(value: object, kind: type) -> bool:
     from collections.abc import Sequence
 
@@ -253,5 +260,5 @@ OPTIONS: dict[str, RouteOption] = {
     "timeout": RouteOption(_seconds),
     "cancel_on_disconnect": RouteOption(_flag),
     "drain": RouteOption(_drain),
-    "middleware": RouteOption(_middleware, _joined, layers=list),
+    "middleware": RouteOption(_middleware, _joined, layers=_middleware_made),
 }
