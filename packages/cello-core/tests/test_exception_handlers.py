@@ -125,6 +125,42 @@ def test_what_the_kernel_refuses_reaches_exception_handlers(serve: Serve) -> Non
     assert multipart.status == 400  # for which there is none
 
 
+def test_an_answer_that_is_no_response_has_the_header_fields_of_its_exception(serve: Serve) -> None:
+    server = serve(
+        """
+        from cello import App, Response
+        from cello.errors import HTTPError, TooManyRequests
+
+        app = App()
+
+        @app.exception_handler(405)
+        def no_such_method(request, exc):
+            return {"no": request.method}
+
+        @app.exception_handler(HTTPError)
+        async def other(request, exc):
+            return {"tuple": ({}, 429, {"retry-after": "9"}), "other": ({}, 400)}.get(
+                request.path[1:], Response.text("", status=429)
+            )
+
+        def turn_away():
+            raise TooManyRequests(retry_after_s=3, headers=[("x-a", "1"), ("x-a", "2")])
+
+        for path in ("/tuple", "/other", "/response"):
+            app.get(path)(turn_away)
+        app.run()
+        """
+    )
+    assert server.post("/tuple", b"").headers["allow"] == "GET, HEAD, OPTIONS"
+    told = {path: server.get(path) for path in ("/tuple", "/other", "/response")}
+    assert [(answer.status, answer.headers.get("retry-after")) for answer in told.values()] == [
+        (429, "9"),
+        (400, None),
+        (429, None),
+    ]
+    assert server.exchange(b"GET /tuple HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").count(b"x-a: ") == 2
+
+
 def test_errors_before_routing_reach_no_exception_handler(serve: Serve) -> None:
     server = serve(
         """

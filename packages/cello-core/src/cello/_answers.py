@@ -88,11 +88,21 @@ class Answers:
 def respond(request: Request, error: Exception, returned: Any, found: Found) -> Response:
     """What an exception handler returned, with the status of the exception where it says none.
 
+    What is no Response has its header fields too, such as `Allow`, where the status is the exception's.
+
     Errors: TypeError for None, which is a forgotten return, and for what is no answer.
     """
     if returned is None:
         raise TypeError(f"the exception handler {where(found.function)} returned None: it is to return a response")
-    response = to_response(with_status(returned, error.status if isinstance(error, HTTPError) else 500))
+    if isinstance(error, HTTPError):
+        response = to_response(with_status(returned, error.status))
+        if response is not returned and response.status == error.status:
+            own = {name.lower() for name in response.headers}
+            for name, value in error.headers:
+                if name.lower() not in own:
+                    response.append_header(name, value)
+    else:
+        response = to_response(with_status(returned, 500))
     if found.is_last_resort and response.status >= 500:
         log_failure(request, error)
     return response
