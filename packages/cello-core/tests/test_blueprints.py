@@ -263,6 +263,7 @@ def test_a_blueprint_of_blocking_handlers_may_have_asynchronous_ones() -> None:
         ({"drain": "later"}, ValueError, "use finish or now"),
         ({"middleware": print}, TypeError, "is no list of middleware"),
         ({"body_limit": -1}, ValueError, "it is 0 or more"),
+        ({"methods": ["GET"]}, TypeError, r"'methods', which belongs to route\(\): write @app.route\(path, methods="),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_at_once(options: Any, kind: type[Exception], words: str) -> None:

@@ -153,6 +153,8 @@ def _unknown(name: str, what: str, plugins: Plugins | None) -> str:
     from cello._plugins.declaration import Kind
     from cello._plugins.missing import elsewhere, unsure
 
+    if name == "methods":
+        return f"{what} has an option 'methods', which belongs to route(): write @app.route(path, methods=[…])"
     sets = list(everywhere()) if plugins is None else [plugins]
     for one in sets:
         if words := elsewhere(Kind.ROUTE_OPTION, name, one):

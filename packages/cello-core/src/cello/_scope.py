@@ -58,31 +58,31 @@ class Scope:
 
         `{id:int}`, or `constraints={"id": IntConstraint()}`, answers where the parameter is that (`cello.routing`).
         """
-        return self.route(path, methods=["GET"], **options)
+        return self._route(path, ["GET"], options)
 
     def post(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers POST at `path`."""
-        return self.route(path, methods=["POST"], **options)
+        return self._route(path, ["POST"], options)
 
     def put(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers PUT at `path`."""
-        return self.route(path, methods=["PUT"], **options)
+        return self._route(path, ["PUT"], options)
 
     def patch(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers PATCH at `path`."""
-        return self.route(path, methods=["PATCH"], **options)
+        return self._route(path, ["PATCH"], options)
 
     def delete(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers DELETE at `path`."""
-        return self.route(path, methods=["DELETE"], **options)
+        return self._route(path, ["DELETE"], options)
 
     def head(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers HEAD at `path`, in place of the GET handler."""
-        return self.route(path, methods=["HEAD"], **options)
+        return self._route(path, ["HEAD"], options)
 
     def options(self, path: str, **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers OPTIONS at `path`, in place of the automatic list of methods."""
-        return self.route(path, methods=["OPTIONS"], **options)
+        return self._route(path, ["OPTIONS"], options)
 
     def route(self, path: str, methods: Words = ("GET",), **options: Unpack[RouteOptions]) -> HandlerDecorator:
         """Answers each of `methods` at `path`.
@@ -90,6 +90,9 @@ class Scope:
         Errors: TypeError where the path is no str, for an option that there is not, and where what is decorated cannot
         be called; ValueError for methods that cannot be. Anything wrong with the path is told at start.
         """
+        return self._route(path, methods, options)
+
+    def _route(self, path: str, methods: Words, options: RouteOptions) -> HandlerDecorator:
         if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a decorator without parentheses
             name = getattr(path, "__name__", "users")
             raise TypeError(f'{name_of(path)} is no path: a route is written with its path, as @app.get("/{name}")')
