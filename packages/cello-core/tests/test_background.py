@@ -410,6 +410,94 @@ def test_a_handler_that_does_its_work_itself_learns_of_every_failure_once_all_is
 # --- outside a request
 
 
+OLDER = """
+    from __future__ import annotations
+    from collections.abc import Sequence
+    from cello import App
+    from cello.background import BackgroundTasks
+
+    app = App()
+    log = []
+
+    class Person(str): ...
+
+    def untold(value):
+        log.append(["untold", value])
+
+    def text(value: str):
+        log.append(["text", value])
+
+    def items(value: list[str]):
+        log.append(["items", value])
+
+    def several(value: Sequence[str]):
+        log.append(["several", value])
+
+    def person(value):
+        log.append(["person", value])
+
+    person.__annotations__["value"] = Person
+
+    @app.get("/")
+    def home():
+        tasks = BackgroundTasks()
+        for function in (untold, text, items, several, person):
+            tasks.add_task(function, ["a"])
+            tasks.add_task(function, ["a", "b"])
+        tasks.add_task(int, ["a"])
+        return "answered"
+
+    @app.get("/log")
+    def told():
+        return log
+
+    @app.get("/wrong")
+    def wrong(request):
+        try:
+            BackgroundTasks().add_task(told)
+            BackgroundTasks().add_task("text")
+        except TypeError as error:
+            return str(error)
+
+    @app.get("/yields")
+    def yields():
+        def work():
+            yield 1
+        BackgroundTasks().add_task(work)
+        return "answered"
+
+    app.run()
+"""
+
+
+def test_a_list_is_the_arguments_unless_a_function_takes_one(serve: Serve) -> None:
+    server = serve(OLDER)
+    server.get("/")
+    told: list[list[object]] = []
+    while len(told) < 10:
+        told = server.get("/log").json()
+    assert told == [
+        ["untold", ["a"]],
+        ["untold", ["a", "b"]],
+        ["text", "a"],
+        ["text", ["a", "b"]],
+        ["items", ["a"]],
+        ["items", ["a", "b"]],
+        ["several", ["a"]],
+        ["several", ["a", "b"]],
+        ["person", "a"],
+        ["person", ["a", "b"]],
+    ]
+    assert "invalid literal for int() with base 10: 'a'" in server.stop().stderr
+
+
+def test_what_would_never_run_is_told(serve: Serve) -> None:
+    server = serve(OLDER)
+    assert server.get("/wrong").body.startswith(b"'text' is no function: give one and what to call it with")
+    server.get("/yields")
+    assert "the function has a yield, and only made a generator" in server.stop().stderr
+
+
 def test_background_tasks_belong_to_a_request() -> None:
     with pytest.raises(RuntimeError, match="belongs to a request"):
         BackgroundTasks()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator, Generator
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ async def _work(counts: BackgroundCounts, request: Request, function: Callable[[
     counts.running += 1
     try:
         result = await _result(function)
+        if isinstance(result, Generator | AsyncGenerator):
+            raise TypeError("the function has a yield, and only made a generator: nothing of it has run")
     except BaseException as error:
         counts.failed += 1
         if not isinstance(error, Exception):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 from collections import deque
 from functools import partial
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from cello._counts import DONE, BackgroundCounts
 from cello._current import current_request
+from cello._handler import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,10 +46,14 @@ class BackgroundTasks:
         """Adds `function(*arguments, **keywords)`; `async def` or `def`.
 
         `add_task(function, [first, second])`, one list and nothing else, is the older form, where the items of the list
-        are the arguments: unless the function takes exactly one, which is the list then.
+        are the arguments: unless the function takes exactly one, which is the list then. A list of one item is not what
+        a function takes whose annotation says another class, `to: str`: it gets the item.
+        Errors: TypeError for what cannot be called.
         """
-        if len(arguments) == 1 and not keywords and type(arguments[0]) is list and not _takes_one(function):
-            arguments = tuple(cast("list[object]", arguments[0]))
+        if not callable(function):
+            raise TypeError(f"{name_of(function)} is no function: give one and what to call it with, add_task(send, 7)")
+        if len(arguments) == 1 and not keywords and type(arguments[0]) is list:
+            arguments = _of_list(function, cast("list[object]", arguments[0]))
         self._waiting.append(partial(function, *arguments, **keywords))
         self._request._in_background(self._next)
 
@@ -76,9 +83,20 @@ class BackgroundTasks:
         return self._waiting.popleft()() if self._waiting else DONE
 
 
-def _takes_one(function: Callable[..., Any]) -> bool:
+def _of_list(function: Callable[..., Any], items: list[object]) -> tuple[object, ...]:
+    """What a function is called with that was given one list."""
     import inspect
 
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # a builtin without a signature
+        return tuple(items)
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return len(positional) == 1 and not any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(positional) != 1 or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return tuple(items)
+    said = positional[0].annotation
+    # With `from __future__ import annotations` it is the name.
+    kind = vars(builtins).get(said) if isinstance(said, str) else said
+    is_class = isinstance(kind, type) and not isinstance(kind, GenericAlias) and kind is not inspect.Parameter.empty
+    is_another = is_class and not issubclass(list, kind)
+    return tuple(items) if is_another and len(items) == 1 else (items,)
