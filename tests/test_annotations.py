@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pages import blocks
 
 if TYPE_CHECKING:
     type Place = tuple[str, int]
@@ -99,6 +100,12 @@ def test_pyright_knows_the_type_of_every_public_name() -> None:
     )["typeCompleteness"]
     assert told["exportedSymbolCounts"]["withKnownType"] > 100
     assert not [symbol["name"] for symbol in told["symbols"] if not symbol["isTypeKnown"]]
+
+
+def test_checkers_accept_the_example_of_the_guide() -> None:
+    (example,) = blocks("docs/guides/types.md", "python")
+    accepted = (FOLDER / "accepted/guide.py").read_text().replace(", assert_type", "", 1)
+    assert example in accepted
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)
