@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import gc
 import linecache
@@ -14,12 +15,15 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
+import pydantic.dataclasses
 import pytest
 from cello import Depends, Request
 from cello._graph import Leaf
 from cello._inject import Injected, Providers, inject, resolve
 from cello._invalid import Fault, Invalid
 from cello.errors import StartError
+from cello.validation import ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -148,6 +152,44 @@ def test_a_class_is_made_with_its_parameters_injected() -> None:
         return service.path, service.factor
 
     assert asyncio.run(answer(handler)) == ("/", 2)
+
+
+@dataclasses.dataclass
+class Filter:
+    q: str | None = None
+    tags: list[str] = dataclasses.field(default_factory=list[str])
+    page: int = dataclasses.field(default_factory=lambda: 1)
+
+
+@pydantic.dataclasses.dataclass
+class FilterOfPydantic(Filter): ...
+
+
+class FilterModel(pydantic.BaseModel):
+    q: str | None = None
+    tags: list[str] = []
+    page: int = pydantic.Field(default_factory=lambda: 1, ge=1)
+
+
+class FilterStruct(msgspec.Struct):
+    q: str | None = None
+    tags: list[str] = []
+    page: int = msgspec.field(default_factory=lambda: 1)
+
+
+@pytest.mark.parametrize("kind", [Filter, FilterOfPydantic, FilterModel, FilterStruct])
+def test_what_a_class_makes_by_default_is_made_for_each_request(kind: Any) -> None:
+    def handler(found: Any = Depends(kind)) -> Any:
+        return found
+
+    call = injected(handler).call
+    one, other = (call(Request("GET", "/")) for _ in range(2))
+    assert one == other == kind(q=None, tags=[], page=1)
+    assert one.tags is not other.tags
+    sent = call(Request("GET", "/", query={"q": "a", "tags": "b", "page": "2"}))
+    assert sent == kind(q="a", tags=["b"], page=2)
+    with pytest.raises(ValidationError):
+        call(Request("GET", "/", query={"page": "x"}))
 
 
 def test_annotated_and_default_say_the_same() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMPTY",
+    "Factory",
     "Taken",
     "is_async_generator",
     "is_generator",
@@ -41,6 +42,12 @@ _BUILT_IN = ("bool", "bytes", "dict", "float", "int", "list", "str", "tuple")
 _NAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
+class Factory(NamedTuple):
+    """A default that is made anew each time."""
+
+    make: Callable[[], Any]
+
+
 class Taken(NamedTuple):
     """A parameter that a function takes."""
 
@@ -48,7 +55,7 @@ class Taken(NamedTuple):
     #: The type, without what `Annotated` adds; EMPTY where there is none.
     annotation: Any
     metadata: tuple[Any, ...]
-    #: EMPTY where there is none.
+    #: EMPTY where there is none; it may be a Factory.
     default: Any
     is_positional: bool
     is_keyword: bool
@@ -81,13 +88,28 @@ def taken(function: Callable[..., Any], route: str) -> list[Taken]:
                 parameter.name,
                 annotation,
                 metadata,
-                parameter.default,
+                _default(function, parameter),
                 kind is not inspect.Parameter.KEYWORD_ONLY,
                 kind is not inspect.Parameter.POSITIONAL_ONLY,
                 index == 0,
             )
         )
     return found
+
+
+def _default(function: Any, parameter: inspect.Parameter) -> Any:
+    """The default of a parameter; of a model's field, of which the signature tells that it is made, what makes it.
+
+    Whatever stands for one in the signature of a dataclass is understood where it is given.
+    """
+    default = parameter.default
+    if not isinstance(function, type) or repr(default) != "<factory>":
+        return default
+    makers: list[Any] = [getattr(default, "factory", None)]  # of a Struct
+    for name, field in getattr(function, "__pydantic_fields__", {}).items():
+        if parameter.name in (name, field.alias, field.validation_alias):
+            makers.append(field.default_factory)
+    return next((Factory(make) for make in makers if callable(make)), default)
 
 
 def returned(function: Callable[..., Any]) -> Any:

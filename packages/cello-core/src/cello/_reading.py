@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
-from cello._annotation import EMPTY, members
+from cello._annotation import EMPTY, Factory, members
 from cello._document import is_object
 from cello._dto import config_of
 from cello._dto import reader as reader_with
@@ -52,8 +53,16 @@ ALL: dict[type[Parameter], Callable[[str], Callable[[Request], list[Any]]]] = {
 }
 
 
-def _missing(place: str, name: str) -> Invalid:
-    return Invalid([Fault(place, (name,), "is required", "missing")])
+def _default(default: Any, place: str, name: str | None) -> Any:
+    """What a parameter is that was not sent.
+
+    Errors: Invalid where it has no default.
+    """
+    if isinstance(default, Factory):
+        return default.make()
+    if default is EMPTY:
+        raise Invalid([Fault(place, () if name is None else (name,), "is required", "missing")])
+    return default
 
 
 def _text_of(value: Any) -> str:
@@ -74,13 +83,12 @@ def of_one(
     """Reads the one value of a name."""
     checks = [one for one in (check, measure) if one is not None]
     is_of_form = place == "form"
+    is_known = default is not EMPTY and not isinstance(default, Factory)
 
     def read(request: Request) -> Any:
         text = get(request)
         if text is None:
-            if default is EMPTY:
-                raise _missing(place, name)
-            return default
+            return default if is_known else _default(default, place, name)
         try:
             value = convert(_text_of(text) if is_of_form else text)
             for one in checks:
@@ -103,14 +111,14 @@ def of_list(
     get: Callable[[Request], list[Any]],
 ) -> Read:
     """Reads all values of a name; `check` is of each of them, `measure` of them all."""
+    is_collection = isinstance(default, Iterable) and not isinstance(default, Factory)
 
     def read(request: Request) -> Any:
         texts = get(request)
         if not texts:
-            if default is EMPTY:
-                raise _missing(place, name)
+            value = _default(default, place, name)
             # What a handler does to a list is not to be there at the next request.
-            return default if default is None else gather(default)
+            return gather(value) if is_collection else value
         faults: list[Fault] = []
         values: list[Any] = []
         for number, text in enumerate(texts):
@@ -143,9 +151,7 @@ def of_file(place: str, name: str, default: Any, is_several: bool) -> Read:
             return found
         if form.has_field(name):
             raise Invalid([Fault(place, (name,), "must be a file", "file_type")])
-        if default is EMPTY:
-            raise _missing(place, name)
-        return default
+        return _default(default, place, name)
 
     return read
 
@@ -164,9 +170,7 @@ def of_body(annotation: Any, mark: Body, metadata: tuple[Any, ...], default: Any
         # One that says nothing is refused too: pages of any site can have a browser send it, with the user's cookies.
         if document is None:
             raise UnsupportedMediaType("The body must be said to be JSON: Content-Type: application/json.")
-        if default is EMPTY:
-            raise Invalid([Fault("body", () if member is None else (member,), "is required", "missing")])
-        return default
+        return _default(default, "body", member)
 
     return read
 
@@ -189,9 +193,7 @@ def _member(name: str, read: Callable[[bytes], Any], default: Any) -> Callable[[
         if not is_object(value):
             raise Invalid([Fault("body", (), "must be an object", "dict_type")])
         if name not in value:
-            if default is EMPTY:
-                raise _missing("body", name)
-            return default
+            return _default(default, "body", name)
         try:
             return read(_json_encode(value[name]))
         except Invalid as invalid:
