@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Never, NewType, Optional
@@ -42,6 +43,11 @@ class Level(enum.IntEnum):
 
 class Opaque:
     pass
+
+
+@dataclass
+class Filter:
+    page: int = 1
 
 
 class Unmakeable:
@@ -348,6 +354,7 @@ def test_names_that_a_client_chose_are_told_as_far_as_they_can_be_sent() -> None
         (Response, (), "can be: leave it out, and return a Response"),
         (App | None, (), "can be: leave it out, and write request.app"),
         (Annotated[complex, Query()], (), "value is complex, which no text can be made into"),
+        (Annotated[Filter, Query()], (), "can be made into: for one that is made of several write value: Annotated"),
         (list[complex], (), "value is to be list[complex], which nothing in a request can be"),
         (Annotated[list[complex], Query()], (), "whose elements no text can be made into"),
         (Annotated[Opaque, Body()], (), "Opaque'> is nothing that JSON can be made into"),

@@ -11,9 +11,10 @@ from cello._constraint import check_fit, lengths, without_lengths
 from cello._dto import config_of
 from cello._graph import Leaf
 from cello._kernel import FormData, Request, UploadedFile
-from cello._model import is_model, scalar
+from cello._model import is_model, owner, scalar
 from cello._reading import ALL, ONE, of_body, of_file, of_list, of_one
 from cello._rules import DTO
+from cello._structure import is_structure
 from cello._text import from_text
 from cello.errors import StartError
 from cello.params import Body, File, Form, Header, Parameter, Path, Query
@@ -110,7 +111,10 @@ class Parameters:
         if several is None:
             convert = from_text(annotation) or scalar(annotation)
             if convert is None:
-                raise StartError(f"{parameter.name} is {spelled(annotation)}, which no text can be made into")
+                advice = ""
+                if isinstance(mark, Query) and (owner(annotation) or is_structure(annotation)):
+                    advice = f": for one that is made of several write {parameter.name}: Annotated[…, Depends()]"
+                raise StartError(f"{parameter.name} is {spelled(annotation)}, which no text can be made into{advice}")
             read = of_one(
                 mark._place,
                 name,
