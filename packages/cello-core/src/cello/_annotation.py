@@ -261,4 +261,4 @@ def _advice(name: str, spaces: Iterable[Mapping[str, Any]]) -> str:
     for module in _HOMES:
         if hasattr(import_module(module), name):
             return f"write `from {module} import {name}` above"
-    return "define it or import it, outside of `if TYPE_CHECKING:`"
+    return "define it or import it at the top of the module, outside of `if TYPE_CHECKING:`"

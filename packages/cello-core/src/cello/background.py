@@ -97,6 +97,6 @@ def _of_list(function: Callable[..., Any], items: list[object]) -> tuple[object,
     said = positional[0].annotation
     # With `from __future__ import annotations` it is the name.
     kind = vars(builtins).get(said) if isinstance(said, str) else said
-    is_class = isinstance(kind, type) and not isinstance(kind, GenericAlias) and kind is not inspect.Parameter.empty
-    is_another = is_class and not issubclass(list, kind)
-    return tuple(items) if is_another and len(items) == 1 else (items,)
+    if not isinstance(kind, type) or isinstance(kind, GenericAlias) or kind is inspect.Parameter.empty:
+        return (items,)
+    return tuple(items) if not issubclass(list, kind) and len(items) == 1 else (items,)
