@@ -47,6 +47,9 @@ class Factory(NamedTuple):
 
     make: Callable[[], Any]
 
+    def __repr__(self) -> str:
+        return f"{getattr(self.make, '__qualname__', 'something')}()"
+
 
 class Taken(NamedTuple):
     """A parameter that a function takes."""
