@@ -155,6 +155,7 @@ def test_a_blocking_handler_whose_client_left_is_waited_for(serve: Serve) -> Non
 
         @app.use
         async def middleware(request, call_next):
+            request.state.task = asyncio.current_task()
             try:
                 return await call_next(request)
             except asyncio.CancelledError:
@@ -164,7 +165,7 @@ def test_a_blocking_handler_whose_client_left_is_waited_for(serve: Serve) -> Non
         @app.get("/", blocking=True)
         def waits(request):
             print("waits", flush=True)
-            while not request.disconnected():
+            while not request.disconnected() or not request.state.task.cancelling():
                 gate.wait(0.01)
             gate.set()
 
