@@ -185,6 +185,30 @@ def test_a_stream_is_made_of_what_has_pieces(given: Any) -> None:
     assert Response.stream(no_pieces()).content_type() is None
 
 
+def test_who_forgets_to_call_a_generator_is_told() -> None:
+    with pytest.raises(TypeError, match="not of an object of type function: call it, and give what it returns"):
+        Response.stream(no_pieces)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("made", "plain"),
+    [
+        (Response.json({}, None), Response.json({})),
+        (Response.text("a", status=None), Response.text("a")),
+        (Response.html("a", None), Response.html("a")),
+        (Response.xml({"a": 1}, None, None), Response.xml({"a": 1})),
+        (Response.binary(b"a", None, None), Response.binary(b"a")),
+        (Response.redirect("/", None, None), Response.redirect("/")),
+        (Response.created(None, None), Response.created()),
+        (Response.sendfile(__file__, None, None), Response.sendfile(__file__)),
+        (Response.file(__file__, None, None, None), Response.file(__file__)),
+        (Response("a", None, None, None), Response("a")),
+    ],
+)
+def test_none_in_the_place_of_an_argument_is_its_default(made: Response, plain: Response) -> None:
+    assert (made.status, made.headers.items(), made.body()) == (plain.status, plain.headers.items(), plain.body())
+
+
 @pytest.mark.parametrize("data", ["text", 3, [1], None])
 def test_a_binary_body_is_bytes(data: Any) -> None:
     with pytest.raises(TypeError, match="a binary body is bytes, bytearray or memoryview, not "):
@@ -216,6 +240,29 @@ def test_header_fields_are_a_live_mapping_whatever_the_case() -> None:
     for remove in (response.delete_header, headers.__delitem__, headers.__getitem__):
         with pytest.raises(KeyError, match="X-B"):
             remove("X-B")
+
+
+def test_several_fields_are_set_at_once_and_one_where_it_is_not() -> None:
+    response = Response.text("", headers=[("x-a", "1"), ("x-a", "2")])
+    response.set_cookie("a", path=None, samesite=None)
+    response.headers.update({"X-A": "3", "X-B": "4", "Set-Cookie": "b="})
+    response.headers.update([("x-c", "5"), ("x-c", "6")])
+    response.headers.update(response.headers)
+    assert response.headers.get_all("set-cookie") == ["a=", "b="] * 2
+    assert [response.headers.setdefault(name, "7") for name in ("x-a", "X-C", "X-D", "x-d")] == ["3", "5", "7", "7"]
+    assert dict(response.headers)["x-b"] == "4"
+    assert response.headers.get_all("x-c") == ["5", "6"]
+    assert response.headers.setdefault("content-type", "text/html") == "text/plain; charset=utf-8"
+    wrong: list[Callable[[], object]] = [
+        lambda: response.headers.update({"x-e": "a\nb"}),
+        lambda: response.headers.setdefault("x-e", "a\nb"),
+        lambda: response.headers.setdefault("x-a", "a\nb"),
+        lambda: response.headers.update({"Content-Length": "1"}),
+    ]
+    for change in wrong:
+        with pytest.raises(ValueError, match="the header field"):
+            change()
+    assert "x-e" not in response.headers
 
 
 def test_a_field_is_set_once_appended_beside_and_deleted() -> None:
@@ -346,6 +393,13 @@ def test_a_handler_may_date_its_answer(serve: Serve) -> None:
 )
 def test_a_redirect_has_the_status_it_is_asked_for(status: int, permanent: bool, sent: int) -> None:
     assert Response.redirect("/", status=status, permanent=permanent).status == sent
+
+
+def test_a_truth_behind_the_url_of_a_redirect_says_whether_it_is_permanent() -> None:
+    assert [Response.redirect("/", truth).status for truth in (True, False)] == [301, 302]
+    assert Response.redirect("/", False, True).status == 301
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        Response.redirect("/", "301")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(200, False), (304, False), (303, True), (399, False)])
@@ -487,6 +541,13 @@ DAY = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.timezone(datetime.t
 )
 def test_a_cookie_is_written_with_its_attributes(keywords: dict[str, Any], attributes: str) -> None:
     assert cookie("name", "value", **keywords) == f"name=value{attributes}"
+
+
+def test_the_attributes_of_a_cookie_have_their_order() -> None:
+    assert cookie("a", "b", 60, "/c", "example.com", True, True, "strict", 0, True) == (
+        "a=b; Path=/c; Domain=example.com; Secure; HttpOnly; SameSite=Strict; Max-Age=60; "
+        "Expires=Thu, 01 Jan 1970 00:00:00 GMT; Partitioned"
+    )
 
 
 def test_a_cookie_is_deleted_by_one_that_has_run_out() -> None:

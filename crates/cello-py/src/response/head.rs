@@ -48,9 +48,13 @@ impl Head {
 
     /// Sets fields: those given go in the place of all of their names, but cookies are added.
     pub(super) fn apply(&mut self, given: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let Some(given) = given else { return Ok(()) };
+        given.map_or(Ok(()), |given| self.put(fields(given)?))
+    }
+
+    /// Sets fields that were read, as `apply` does.
+    pub(super) fn put(&mut self, fields: HeaderMap) -> PyResult<()> {
         let mut current = None;
-        for (next, value) in fields(given)? {
+        for (next, value) in fields {
             // A map names a field once, and gives its further values without a name.
             let is_first = next.is_some();
             current = next.or(current);

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList};
 
 use super::Response;
-use super::field::{field_value, own_name, text_of};
+use super::field::{field_value, fields, own_name, text_of};
 
 /// The header fields of a response: a mapping, whatever the case of a name.
 #[pyclass(frozen, mapping, module = "cello._kernel")]
@@ -51,6 +51,24 @@ impl ResponseHeaders {
     /// Every name with a value of it; a name as often as it has values.
     fn items(&self) -> Vec<(String, String)> {
         self.with(|fields| fields.iter().map(|(name, value)| (name.as_str().to_owned(), text_of(value))).collect())
+    }
+
+    /// Sets fields, a mapping or pairs: each goes in the place of all of its name, but cookies are added.
+    fn update(&self, given: &Bound<'_, PyAny>) -> PyResult<()> {
+        // Read before anything is locked: those that are given may be these.
+        let fields = fields(given)?;
+        self.0.get().lock().head.put(fields)
+    }
+
+    /// The first value of a field, which is `value` from now on where it was not set.
+    fn setdefault(&self, name: &str, value: &str) -> PyResult<String> {
+        let (name, value) = (own_name(name)?, field_value(name, value)?);
+        let head = &mut self.0.get().lock().head;
+        if let Some(present) = head.all().get(&name) {
+            return Ok(text_of(present));
+        }
+        head.set(name, value.clone())?;
+        Ok(text_of(&value))
     }
 
     fn __getitem__(&self, name: &str) -> PyResult<String> {

@@ -24,7 +24,7 @@ use http::StatusCode;
 use http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, HeaderValue, LOCATION, SET_COOKIE};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyString};
 
 use crate::json;
 use cookie::Cookie;
@@ -54,8 +54,8 @@ pub(crate) static BYTES: HeaderValue = HeaderValue::from_static("application/oct
 
 /// A response with its status, header fields and body.
 ///
-/// Shape: `body` is str (text), bytes (octet-stream), None (empty), or what JSON can have. `headers` are a mapping or
-/// pairs; they go before `content_type`.
+/// Shape: `body` is str (text), bytes (octet-stream), None (empty), or what JSON can have. A `status` of None is 200.
+/// `headers` are a mapping or pairs; they go before `content_type`.
 /// Errors: ValueError for a bad status or header field, and for a body that the status does not have (204, 205, 304).
 #[pyclass(frozen, module = "cello")]
 pub(crate) struct Response {
@@ -63,8 +63,13 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    fn make(mut head: Head, payload: Payload, status: i64, headers: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        head.set_status(head::status(status)?, !payload.is_empty())?;
+    fn make(
+        mut head: Head,
+        payload: Payload,
+        status: Option<i64>,
+        headers: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        head.set_status(head::status(status.unwrap_or(200))?, !payload.is_empty())?;
         head.apply(headers)?;
         Ok(Self { parts: Mutex::new(Parts { head, payload }) })
     }
@@ -72,7 +77,7 @@ impl Response {
     fn whole(
         content_type: &'static HeaderValue,
         body: impl Into<Bytes>,
-        status: i64,
+        status: Option<i64>,
         headers: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         Self::make(Head::of_type(content_type), Payload::Whole(body.into()), status, headers)
@@ -114,29 +119,29 @@ impl Response {
             }
         };
         head.set_content_type(content_type)?;
-        Self::make(head, Payload::Whole(body), status.unwrap_or(200), headers)
+        Self::make(head, Payload::Whole(body), status, headers)
     }
 
     /// A response whose body is `data` as JSON.
     ///
     /// Errors: TypeError or ValueError where `data` is no JSON.
     #[staticmethod]
-    #[pyo3(signature = (data, status = 200, headers = None))]
-    fn json(data: &Bound<'_, PyAny>, status: i64, headers: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (data, status = None, headers = None))]
+    fn json(data: &Bound<'_, PyAny>, status: Option<i64>, headers: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         Self::whole(&JSON, json::encode(data)?, status, headers)
     }
 
     /// A response whose body is `content` as plain text in UTF-8.
     #[staticmethod]
-    #[pyo3(signature = (content, status = 200, headers = None))]
-    fn text(content: &str, status: i64, headers: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (content, status = None, headers = None))]
+    fn text(content: &str, status: Option<i64>, headers: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         Self::whole(&TEXT, Bytes::copy_from_slice(content.as_bytes()), status, headers)
     }
 
     /// A response whose body is `content` as HTML in UTF-8.
     #[staticmethod]
-    #[pyo3(signature = (content, status = 200, headers = None))]
-    fn html(content: &str, status: i64, headers: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (content, status = None, headers = None))]
+    fn html(content: &str, status: Option<i64>, headers: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         Self::whole(&HTML, Bytes::copy_from_slice(content.as_bytes()), status, headers)
     }
 
@@ -146,11 +151,11 @@ impl Response {
     /// Errors: ValueError for a key that is no name of an element, and for characters that XML does not have.
     /// Source: XML 1.0, RFC 7303.
     #[staticmethod]
-    #[pyo3(signature = (data, status = 200, root_name = "root", headers = None))]
+    #[pyo3(signature = (data, status = None, root_name = None, headers = None))]
     fn xml(
         data: &Bound<'_, PyAny>,
-        status: i64,
-        root_name: &str,
+        status: Option<i64>,
+        root_name: Option<&str>,
         headers: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         if let Ok(text) = data.cast::<PyString>() {
@@ -158,36 +163,48 @@ impl Response {
         }
         match returned::bytes_of(data)? {
             Some(bytes) => Self::whole(&XML_BYTES, bytes, status, headers),
-            None => Self::whole(&XML, xml::document(data, root_name)?, status, headers),
+            None => Self::whole(&XML, xml::document(data, root_name.unwrap_or("root"))?, status, headers),
         }
     }
 
     /// A response whose body is bytes: bytes, bytearray or memoryview.
     #[staticmethod]
-    #[pyo3(signature = (data, content_type = "application/octet-stream", status = 200, headers = None))]
+    #[pyo3(signature = (data, content_type = None, status = None, headers = None))]
     fn binary(
         data: &Bound<'_, PyAny>,
-        content_type: &str,
-        status: i64,
+        content_type: Option<&str>,
+        status: Option<i64>,
         headers: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let Some(body) = returned::bytes_of(data)? else {
             let kind = data.get_type().fully_qualified_name()?;
             return Err(PyTypeError::new_err(format!("a binary body is bytes, bytearray or memoryview, not {kind}")));
         };
-        let mut head = Head::default();
-        head.set_content_type(Some(content_type))?;
+        let mut head = Head::of_type(&BYTES);
+        head.set_content_type(content_type)?;
         Self::make(head, Payload::Whole(body), status, headers)
     }
 
-    /// Sends the client to another URL; `permanent` makes 302 a 301 and 307 a 308.
+    /// Sends the client to another URL; `permanent` makes 302, the default, a 301, and 307 a 308.
     ///
     /// Shape: `url` is absolute or relative, and percent-encoded where it has to be; what is encoded stays as it is.
     /// Errors: ValueError for a URL that is empty or has control characters, and for a status that sends nobody away.
     /// Source: RFC 9110 §15.4.
     #[staticmethod]
-    #[pyo3(signature = (url, status = 302, permanent = false, headers = None))]
-    fn redirect(url: &str, status: i64, permanent: bool, headers: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (url, status = None, permanent = None, headers = None))]
+    fn redirect(
+        url: &str,
+        status: Option<&Bound<'_, PyAny>>,
+        permanent: Option<bool>,
+        headers: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        // A truth is no status: who gives one behind the URL says `permanent`.
+        let truth = status.and_then(|given| given.cast::<PyBool>().ok());
+        let permanent = permanent.unwrap_or(false) || truth.is_some_and(|truth| truth.is_true());
+        let status = match status {
+            Some(given) if truth.is_none() => given.extract()?,
+            _ => 302,
+        };
         let status = match (status, permanent) {
             (301 | 302, true) => 301,
             (307 | 308, true) => 308,
@@ -203,14 +220,14 @@ impl Response {
         };
         let mut head = Head::default();
         head.set(LOCATION, location::location(url)?)?;
-        Self::make(head, Payload::Whole(Bytes::new()), status, headers)
+        Self::make(head, Payload::Whole(Bytes::new()), Some(status), headers)
     }
 
     /// A 204, which has no body.
     #[staticmethod]
     #[pyo3(signature = (headers = None))]
     fn no_content(headers: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Self::make(Head::default(), Payload::Whole(Bytes::new()), 204, headers)
+        Self::make(Head::default(), Payload::Whole(Bytes::new()), Some(204), headers)
     }
 
     /// A 201 whose body is `data` as JSON, or none, with the URL of what was made as `Location`.
@@ -230,7 +247,7 @@ impl Response {
         if let Some(url) = location {
             head.set(LOCATION, location::location(url)?)?;
         }
-        Self::make(head, Payload::Whole(body), 201, headers)
+        Self::make(head, Payload::Whole(body), Some(201), headers)
     }
 
     /// A file to be kept by the client, under `filename` or its own name.
@@ -242,13 +259,13 @@ impl Response {
     /// is no regular file.
     /// Source: RFC 6266; RFC 9110 §13 and §14.
     #[staticmethod]
-    #[pyo3(signature = (path, filename = None, content_type = None, status = 200, headers = None))]
+    #[pyo3(signature = (path, filename = None, content_type = None, status = None, headers = None))]
     fn file(
         py: Python<'_>,
         path: PathBuf,
         filename: Option<&str>,
         content_type: Option<&str>,
-        status: i64,
+        status: Option<i64>,
         headers: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let name = filename.map_or_else(|| file::name_of(&path), str::to_owned);
@@ -291,17 +308,17 @@ impl Response {
                 (status, payload) = (416, Payload::Whole(body));
             }
         }
-        Self::make(head, payload, status, headers)
+        Self::make(head, payload, Some(status), headers)
     }
 
     /// A file to be shown by the client: as `file`, without a name to keep it under.
     #[staticmethod]
-    #[pyo3(signature = (path, content_type = None, status = 200, headers = None))]
+    #[pyo3(signature = (path, content_type = None, status = None, headers = None))]
     fn sendfile(
         py: Python<'_>,
         path: PathBuf,
         content_type: Option<&str>,
-        status: i64,
+        status: Option<i64>,
         headers: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let (file, head) = file::open(py, &path, path.as_os_str(), content_type)?;
@@ -325,7 +342,7 @@ impl Response {
         members: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let body = problem::problem(head::status(status)?, detail, title, r#type, members)?;
-        Self::whole(&problem::PROBLEM, body, status, headers)
+        Self::whole(&problem::PROBLEM, body, Some(status), headers)
     }
 
     /// A response whose body is what an iterator, a generator or an async generator brings forth: bytes or str.
@@ -333,11 +350,11 @@ impl Response {
     /// Shape: such a response is sent once. Without a `content_type` its first piece tells it.
     /// Errors: TypeError for what cannot be iterated, and for str and bytes, which are bodies by themselves.
     #[staticmethod]
-    #[pyo3(signature = (iterator, content_type = None, status = 200, headers = None))]
+    #[pyo3(signature = (iterator, content_type = None, status = None, headers = None))]
     fn stream(
         iterator: &Bound<'_, PyAny>,
         content_type: Option<&str>,
-        status: i64,
+        status: Option<i64>,
         headers: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let mut head = Head::default();
@@ -412,22 +429,22 @@ impl Response {
     /// `partitioned` without `secure`, a name with `__Host-` or `__Secure-` without what that promises.
     /// Source: RFC 6265bis §4.1.
     #[pyo3(signature = (
-        name, value = "", max_age = None, expires = None, path = Some("/"), domain = None, secure = false,
-        httponly = false, samesite = Some("lax"), partitioned = false, *, http_only = None, same_site = None
-    ), text_signature = "(self, name, value='', max_age=None, expires=None, path='/', domain=None, secure=False, \
-        httponly=False, samesite='lax', partitioned=False, *, http_only=None, same_site=None)")]
+        name, value = "", max_age = None, path = Some("/"), domain = None, secure = false, httponly = false,
+        samesite = Some("lax"), expires = None, partitioned = false, *, http_only = None, same_site = None
+    ), text_signature = "(self, name, value='', max_age=None, path='/', domain=None, secure=False, httponly=False, \
+        samesite='lax', expires=None, partitioned=False, *, http_only=None, same_site=None)")]
     #[expect(clippy::too_many_arguments, reason = "a cookie has as many attributes")]
     fn set_cookie(
         &self,
         name: &str,
         value: &str,
         max_age: Option<&Bound<'_, PyAny>>,
-        expires: Option<&Bound<'_, PyAny>>,
         path: Option<&str>,
         domain: Option<&str>,
         secure: bool,
         httponly: bool,
         samesite: Option<&str>,
+        expires: Option<&Bound<'_, PyAny>>,
         partitioned: bool,
         http_only: Option<bool>,
         same_site: Option<&str>,

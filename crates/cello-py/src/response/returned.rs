@@ -205,7 +205,8 @@ pub(super) fn stream_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
     }
     let words = "a stream is made of an iterator, a generator or an async generator of bytes or str, not of an object \
                  of type";
-    Err(PyTypeError::new_err(format!("{words} {}", kind(value))))
+    let advice = if value.is_callable() { ": call it, and give what it returns" } else { "" };
+    Err(PyTypeError::new_err(format!("{words} {}{advice}", kind(value))))
 }
 
 /// An error about what JSON cannot have, with advice for what is returned by mistake.

@@ -507,8 +507,8 @@ class TrustedProxies:
 class Response:
     """A response with its status, header fields and body.
 
-    Shape: `body` is str (text), bytes (octet-stream), None (empty), or what JSON can have. `headers` are a mapping or
-    pairs; they go before `content_type`.
+    Shape: `body` is str (text), bytes (octet-stream), None (empty), or what JSON can have. A `status` of None is 200.
+    `headers` are a mapping or pairs; they go before `content_type`.
     Errors: ValueError for a bad status or header field, and for a body that the status does not have (204, 205, 304).
     """
 
@@ -520,36 +520,43 @@ class Response:
         content_type: str | None = None,
     ) -> Self: ...
     @staticmethod
-    def json(data: object, status: int = 200, headers: _Headers | None = None) -> Response:
+    def json(data: object, status: int | None = None, headers: _Headers | None = None) -> Response:
         """A response whose body is `data` as JSON.
 
         Errors: TypeError or ValueError where `data` is no JSON.
         """
     @staticmethod
-    def text(content: str, status: int = 200, headers: _Headers | None = None) -> Response:
+    def text(content: str, status: int | None = None, headers: _Headers | None = None) -> Response:
         """A response whose body is `content` as plain text in UTF-8."""
     @staticmethod
-    def html(content: str, status: int = 200, headers: _Headers | None = None) -> Response:
+    def html(content: str, status: int | None = None, headers: _Headers | None = None) -> Response:
         """A response whose body is `content` as HTML in UTF-8."""
     @staticmethod
-    def xml(data: object, status: int = 200, root_name: str = "root", headers: _Headers | None = None) -> Response:
+    def xml(
+        data: object, status: int | None = None, root_name: str | None = None, headers: _Headers | None = None
+    ) -> Response:
         """A response whose body is XML: `data` as it is where it is str or bytes, else made of what JSON can have.
 
-        Shape: the root holds an element for each key of a dict, an `item` for each of a list; None is an empty element.
+        Shape: the root, "root" where it has no name, holds an element for each key of a dict, an `item` for each of a
+        list; None is an empty element.
         Errors: ValueError for a key that is no name of an element, and for characters that XML does not have.
         Source: XML 1.0, RFC 7303.
         """
     @staticmethod
     def binary(
         data: bytes | bytearray | memoryview,
-        content_type: str = "application/octet-stream",
-        status: int = 200,
+        content_type: str | None = None,
+        status: int | None = None,
         headers: _Headers | None = None,
     ) -> Response:
-        """A response whose body is bytes: bytes, bytearray or memoryview."""
+        """A response whose body is bytes: bytes, bytearray or memoryview; "application/octet-stream" where no type is
+        given.
+        """
     @staticmethod
-    def redirect(url: str, status: int = 302, permanent: bool = False, headers: _Headers | None = None) -> Response:
-        """Sends the client to another URL; `permanent` makes 302 a 301 and 307 a 308.
+    def redirect(
+        url: str, status: int | None = None, permanent: bool | None = None, headers: _Headers | None = None
+    ) -> Response:
+        """Sends the client to another URL; `permanent` makes 302, the default, a 301, and 307 a 308.
 
         Shape: `url` is absolute or relative, and percent-encoded where it has to be; what is encoded stays as it is.
         Errors: ValueError for a URL that is empty or has control characters, and for a status that sends nobody away.
@@ -569,7 +576,7 @@ class Response:
         path: str | PathLike[str],
         filename: str | None = None,
         content_type: str | None = None,
-        status: int = 200,
+        status: int | None = None,
         headers: _Headers | None = None,
     ) -> Response:
         """A file to be kept by the client, under `filename` or its own name.
@@ -599,7 +606,7 @@ class Response:
     def sendfile(
         path: str | PathLike[str],
         content_type: str | None = None,
-        status: int = 200,
+        status: int | None = None,
         headers: _Headers | None = None,
     ) -> Response:
         """A file to be shown by the client: as `file`, without a name to keep it under."""
@@ -623,7 +630,7 @@ class Response:
     def stream(
         iterator: Iterable[bytes | str] | AsyncIterable[bytes | str],
         content_type: str | None = None,
-        status: int = 200,
+        status: int | None = None,
         headers: _Headers | None = None,
     ) -> Response:
         """A response whose body is what an iterator, a generator or an async generator brings forth: bytes or str.
@@ -668,12 +675,12 @@ class Response:
         name: str,
         value: str = "",
         max_age: int | timedelta | None = None,
-        expires: datetime | float | str | None = None,
         path: str | None = "/",
         domain: str | None = None,
         secure: bool = False,
         httponly: bool = False,
         samesite: _SameSite | None = "lax",
+        expires: datetime | float | str | None = None,
         partitioned: bool = False,
         *,
         http_only: bool | None = None,
@@ -721,6 +728,16 @@ class ResponseHeaders:
         """Every value, those of one name one after another."""
     def items(self) -> list[tuple[str, str]]:
         """Every name with a value of it; a name as often as it has values."""
+    def update(self, given: _Headers) -> None:
+        """Sets fields, a mapping or pairs: each goes in the place of all of its name, but cookies are added.
+
+        Errors: as `Response.set_header` has; TypeError for what are no fields.
+        """
+    def setdefault(self, name: str, value: str) -> str:
+        """The first value of a field, which is `value` from now on where it was not set.
+
+        Errors: as `Response.set_header` has.
+        """
     def __getitem__(self, name: str, /) -> str: ...
     def __setitem__(self, name: str, value: str, /) -> None: ...
     def __delitem__(self, name: str, /) -> None: ...
