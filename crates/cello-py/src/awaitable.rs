@@ -12,6 +12,7 @@ pub(crate) struct Classes {
     list: Py<PyAny>,
     pub(crate) integer: Py<PyAny>,
     float: Py<PyAny>,
+    constant: Py<PyAny>,
 }
 
 /// The classes, imported when first asked for. Not a PyOnceLock, which lets the interpreter go while it is filled.
@@ -29,6 +30,7 @@ pub(crate) fn classes(py: Python<'_>) -> PyResult<&'static Classes> {
         list: class("AwaitableList")?,
         integer: class("AwaitableInt")?,
         float: class("AwaitableFloat")?,
+        constant: class("constant")?,
     };
     Ok(CLASSES.get_or_init(|| classes))
 }
@@ -41,7 +43,7 @@ pub(crate) fn text<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAn
     classes(py)?.text.bind(py).call1((PyString::new(py, text),))
 }
 
-/// A value of JSON; true, false and null have no form that may be awaited, and stay what they are.
+/// A value of JSON; true, false and null have no form that may be awaited, unless their caller is seen to do it.
 pub(crate) fn json<'py>(value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
     let classes = classes(py)?;
@@ -56,7 +58,7 @@ pub(crate) fn json<'py>(value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>
     } else if value.is_exact_instance_of::<PyFloat>() {
         &classes.float
     } else {
-        return Ok(value);
+        &classes.constant
     };
     class.bind(py).call1((value,))
 }

@@ -35,9 +35,21 @@ VALUES = """
         value = request.json()
         return [type(value).__mro__[-2].__name__, await value, await request.json() == value, value]
 
-    @app.post("/nothing")
-    async def nothing(request):
-        return [request.json(), await request.json_async()]
+    @app.post("/constant")
+    async def constant(request):
+        value = request.json()
+        return [await request.json(), request.json(), value, f"{await request.json()}", await request.json_async()]
+
+    @app.post("/later")
+    async def later(request):
+        return await wait_for(request.json())
+
+    async def wait_for(value):
+        return await value if hasattr(value, "__await__") else ["as it is", value]
+
+    @app.post("/thread", blocking=True)
+    def thread(request):
+        return [request.json(), request.json() is request.json()]
 
     @app.post("/pieces")
     async def pieces(request):
@@ -63,10 +75,15 @@ def test_json_of_any_kind_may_be_awaited(serve: Serve, document: str, kind: str)
     assert reply.body.decode() == f'["{kind}",{document},true,{document}]'
 
 
-def test_what_cannot_be_subclassed_is_awaited_by_json_async(serve: Serve) -> None:
+@pytest.mark.parametrize(("document", "shown"), [("true", "True"), ("false", "False"), ("null", "None")])
+def test_what_cannot_be_subclassed_may_be_awaited_where_it_is_asked_for(
+    serve: Serve, document: str, shown: str
+) -> None:
     server = serve(VALUES)
-    for document in ("true", "false", "null"):
-        assert server.post("/nothing", document.encode()).body.decode() == f"[{document},{document}]"
+    wanted = f'[{document},{document},{document},"{shown}",{document}]'
+    assert server.post("/constant", document.encode()).body.decode() == wanted
+    assert server.post("/later", document.encode()).body.decode() == f'["as it is",{document}]'
+    assert server.post("/thread", document.encode()).body.decode() == f"[{document},true]"
 
 
 def test_text_that_is_no_utf8_is_replaced(serve: Serve) -> None:

@@ -548,7 +548,7 @@ impl Request {
         reading::read(slf, Kind::Text)
     }
 
-    /// The body, parsed as JSON. May be awaited, as `body()`, but where it is true, false or null.
+    /// The body, parsed as JSON. May be awaited, as `body()`; true, false and null only where it is called.
     ///
     /// Errors: MalformedJSON, a ValueError; where the handler lets it pass, the client gets a 400.
     fn json<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

@@ -365,7 +365,7 @@ class Request(RequestAttributes):
     def text(self) -> AwaitableStr:
         """The whole body as text: UTF-8, U+FFFD in place of what is none. May be awaited, as `body()`."""
     def json(self) -> Any:
-        """The body, parsed as JSON. May be awaited, as `body()`, but where it is true, false or null.
+        """The body, parsed as JSON. May be awaited, as `body()`; true, false and null only where it is called.
 
         Errors: MalformedJSON, a ValueError; where the handler lets it pass, the client gets a 400. UnsupportedMediaType
         (415) where the body was taken as a form.
