@@ -12,12 +12,16 @@ use crate::forwarded::{Element, address, elements, is_host, is_secure, items, po
 /// Which header fields trusted proxies write: one kind is read, and the other left to whoever sent it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ForwardedBy {
-    /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
+    /// Those of `XForwarded` where one of them is there, or an `X-Real-IP` that is read; else `Forwarded`.
     #[default]
+    Either,
+    /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
     XForwarded,
     /// `Forwarded` (RFC 7239).
     Forwarded,
 }
+
+const X_FORWARDED: [&str; 4] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
 
 /// Whose word is taken for who the client is.
 #[derive(Clone, Debug, Default)]
@@ -72,8 +76,10 @@ impl TrustedProxies {
         let peer = exchange.peer_ip();
         let headers = &exchange.head.headers;
         let told = match self.forwarded_by {
-            ForwardedBy::XForwarded => self.told_by_x_forwarded(peer, headers),
             ForwardedBy::Forwarded => self.told_by_forwarded(peer, headers),
+            // A proxy that writes the other kind passes `Forwarded` on from whoever sent it.
+            ForwardedBy::Either if !self.has_x_fields(headers) => self.told_by_forwarded(peer, headers),
+            ForwardedBy::Either | ForwardedBy::XForwarded => self.told_by_x_forwarded(peer, headers),
         };
         let is_secure = told.is_secure.unwrap_or(exchange.is_secure);
         let host = told.host.as_deref().or_else(|| host(&exchange.head));
@@ -89,6 +95,11 @@ impl TrustedProxies {
         let mut values = items(headers, "x-real-ip");
         let client = values.next().and_then(address);
         Some(if values.next().is_none() && client.is_some() { client } else { peer })
+    }
+
+    fn has_x_fields(&self, headers: &HeaderMap) -> bool {
+        (self.has_real_ip && headers.contains_key("x-real-ip"))
+            || X_FORWARDED.iter().any(|name| headers.contains_key(*name))
     }
 
     fn told_by_x_forwarded(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Told {
@@ -342,13 +353,34 @@ mod tests {
         let mut proxies = proxies(TEN);
         let forwarded = ("forwarded", "for=6.6.6.6, for=1.2.3.4;proto=https;host=a, for=10.0.0.2;proto=http;host=b");
         let fields = [forwarded, ("x-forwarded-for", "7.7.7.7"), ("x-forwarded-host", "c"), ("x-real-ip", "8.8.8.8")];
-        assert_eq!(told(&proxies, Some("10.0.0.1"), &fields).as_deref(), Some("7.7.7.7 http://c"));
+        for x_forwarded in [ForwardedBy::Either, ForwardedBy::XForwarded] {
+            proxies.forwarded_by = x_forwarded;
+            assert_eq!(told(&proxies, Some("10.0.0.1"), &fields).as_deref(), Some("7.7.7.7 http://c"));
+        }
         proxies.forwarded_by = ForwardedBy::Forwarded;
         assert_eq!(told(&proxies, Some("10.0.0.1"), &fields).as_deref(), Some("1.2.3.4 https://a"));
         let hidden = ("forwarded", "for=_hidden;proto=https;host=a");
         assert_eq!(told(&proxies, Some("10.0.0.1"), &[hidden]).as_deref(), Some("10.0.0.1 https://a"));
         let broken = ("forwarded", "for=1.2.3.4;proto=https;host=a b");
         assert_eq!(told(&proxies, Some("10.0.0.1"), &[broken]).as_deref(), Some("10.0.0.1 http://own.example"));
+    }
+
+    #[test]
+    fn where_nobody_says_what_the_proxies_write_forwarded_is_read_in_the_absence_of_the_others() {
+        let mut proxies = proxies(TEN);
+        let forwarded = ("forwarded", "for=1.2.3.4;proto=https;host=a");
+        let client = |proxies: &TrustedProxies, fields: &[(&str, &str)]| told(proxies, Some("10.0.0.1"), fields);
+        assert_eq!(client(&proxies, &[forwarded]).as_deref(), Some("1.2.3.4 https://a"));
+        for name in X_FORWARDED {
+            let told = client(&proxies, &[forwarded, (name, "?")]);
+            assert_eq!(told.as_deref(), Some("10.0.0.1 http://own.example"), "{name}");
+        }
+        let real_ip = [forwarded, ("x-real-ip", "8.8.8.8")];
+        assert_eq!(client(&proxies, &real_ip).as_deref(), Some("1.2.3.4 https://a"));
+        proxies.has_real_ip = true;
+        assert_eq!(client(&proxies, &real_ip).as_deref(), Some("8.8.8.8 http://own.example"));
+        proxies.forwarded_by = ForwardedBy::XForwarded;
+        assert_eq!(client(&proxies, &[forwarded]).as_deref(), Some("10.0.0.1 http://own.example"));
     }
 
     #[test]

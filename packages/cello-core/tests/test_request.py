@@ -483,6 +483,18 @@ def test_a_trusted_proxy_may_write_forwarded_instead(serve: Serve) -> None:
     assert ask(server, expression, "/", "X-Forwarded-For: 7.7.7.7") == ["127.0.0.1", "http://own.example/"]
 
 
+def test_forwarded_is_read_where_the_proxy_wrote_nothing_else(serve: Serve) -> None:
+    server = served(serve, "app.set_trusted_proxies(['127.0.0.1'])")
+    expression = "[request.client_ip, request.url]"
+    told = "Forwarded: for=192.0.2.60;proto=https;host=shop.example"
+    assert ask(server, expression, "/", told) == ["192.0.2.60", "https://shop.example/"]
+    # A proxy that writes the others passes it on from whoever sent it.
+    assert ask(server, expression, "/", told, "X-Forwarded-For: 192.0.2.7") == ["192.0.2.7", "http://own.example/"]
+    assert ask(server, expression, "/", told, "X-Forwarded-Proto: http") == ["127.0.0.1", "http://own.example/"]
+    others = served(serve, "app.set_trusted_proxies(['127.0.0.1'], fields='x-forwarded')")
+    assert ask(others, expression, "/", told) == ["127.0.0.1", "http://own.example/"]
+
+
 def behind(*fields: tuple[str, str], client: str | None = "10.0.0.1", **options: Any) -> Request:
     """A request made by hand that came through 10.0.0.1, which is trusted."""
     app = App().set_trusted_proxies(["10.0.0.0/8", "unix"], **options)

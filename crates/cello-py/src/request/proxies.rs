@@ -20,9 +20,10 @@ impl TrustedProxies {
 impl TrustedProxies {
     /// Trust addresses, networks such as "10.0.0.0/8", and with "unix" whoever connects over a Unix socket.
     ///
+    /// Shape: `fields` are those they write; None takes "x-forwarded" where one of these is there, else "forwarded".
     /// Errors: ValueError that names the entry and says why it is none, or for another word for the fields.
     #[new]
-    fn new(entries: Vec<String>, trust_x_real_ip: bool, fields: &str) -> PyResult<Self> {
+    fn new(entries: Vec<String>, trust_x_real_ip: bool, fields: Option<&str>) -> PyResult<Self> {
         let mut proxies = cello_kernel::TrustedProxies::default();
         proxies.has_real_ip = trust_x_real_ip;
         for (index, entry) in entries.iter().enumerate() {
@@ -34,9 +35,10 @@ impl TrustedProxies {
             })?;
         }
         proxies.forwarded_by = match fields {
-            "x-forwarded" => ForwardedBy::XForwarded,
-            "forwarded" => ForwardedBy::Forwarded,
-            other => {
+            None => ForwardedBy::Either,
+            Some("x-forwarded") => ForwardedBy::XForwarded,
+            Some("forwarded") => ForwardedBy::Forwarded,
+            Some(other) => {
                 return Err(PyValueError::new_err(format!(
                     "there are no fields {other:?} of proxies: use \"x-forwarded\" or \"forwarded\""
                 )));

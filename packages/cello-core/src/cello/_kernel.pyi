@@ -496,10 +496,11 @@ class TrustedProxies:
     """Proxies whose word is taken for who the client is."""
 
     def __new__(
-        cls, entries: Sequence[str], trust_x_real_ip: bool, fields: Literal["x-forwarded", "forwarded"]
+        cls, entries: Sequence[str], trust_x_real_ip: bool, fields: Literal["x-forwarded", "forwarded"] | None
     ) -> TrustedProxies:
         """Trust addresses, networks such as "10.0.0.0/8", and with "unix" whoever connects over a Unix socket.
 
+        Shape: `fields` are those they write; None takes "x-forwarded" where one of these is there, else "forwarded".
         Errors: ValueError that names the entry and says why it is none, or for another word for the fields.
         """
 

@@ -369,13 +369,14 @@ class App(Scope, AppMethods):
         proxies: Iterable[str],
         trust_x_real_ip: bool = False,
         *,
-        fields: Literal["x-forwarded", "forwarded"] = "x-forwarded",
+        fields: Literal["x-forwarded", "forwarded"] | None = None,
     ) -> Self:
         """Believes these proxies, and no others, about who the client is and how it addressed the server.
 
         Shape: `proxies` are addresses, networks ("10.0.0.0/8"), and "unix" for whoever connects over a Unix socket.
         `fields` says what they write: `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`, or `Forwarded`. They have to
-        set or remove each of those. With `trust_x_real_ip` an `X-Real-IP` that is there is the client's address.
+        set or remove each of those. With None it is the first kind where one of its fields is there, else the other.
+        With `trust_x_real_ip` an `X-Real-IP` that is there is the client's address.
         Errors: ValueError that names the entry and says what is wrong with it; TypeError for a single str.
         Source: RFC 7239.
         """
