@@ -14,9 +14,10 @@ use crate::service::HttpService;
 use crate::stream::Stream;
 use crate::wire::Wire;
 
-/// How long, and how much of, a refused body is swallowed before its connection is closed.
+/// How long, and how much of, a refused body is swallowed before its connection is closed: more than the largest body
+/// that is accepted, since many clients look for an answer only when they have sent theirs.
 const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: u64 = 8 << 20;
+const LINGER_BYTES: u64 = 64 << 20;
 
 /// hyper's smallest read buffer; a head of `Limits::head_bytes` has to fit as well.
 const MIN_BUFFER_BYTES: usize = 8 << 10;

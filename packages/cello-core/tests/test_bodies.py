@@ -279,6 +279,13 @@ def test_a_route_has_a_limit_of_its_own(serve: Serve) -> None:
         assert client.recv(1000).startswith(b"HTTP/1.1 413")
 
 
+def test_who_sends_all_of_a_body_that_is_refused_gets_its_answer(serve: Serve) -> None:
+    server = serve(STREAMING)
+    for size in (11, 30):
+        assert server.post("/small", b"x" * (size * MIB)).status == 413
+    assert server.get("/alive").body == b"alive"
+
+
 def test_a_streamed_body_that_is_read_whole_has_the_limit_of_all_bodies(serve: Serve) -> None:
     server = serve(STREAMING)
     reply = server.first_answer(chunked("/whole", *[b"x" * MIB] * 11))
