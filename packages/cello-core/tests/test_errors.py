@@ -214,6 +214,25 @@ def test_an_http_error_says_all_it_was_given(serve: Serve) -> None:
     assert (stopped.exit_code, stopped.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("layer", ["", "app.before_request(lambda request: None)"])
+def test_the_instance_is_the_path_as_it_was_sent_whoever_refuses_it(serve: Serve, layer: str) -> None:
+    server = serve(f"""
+        from cello import App
+        from cello.errors import NotFound
+
+        app = App()
+        {layer}
+
+        @app.get("/raised/{{name}}")
+        def raised(request):
+            raise NotFound(request.params["name"])
+
+        app.run(env="production")
+    """)
+    for path in ("/raised/a%20b%2Fc%22", "/nowhere/a%20b%2Fc%22", "/raised/%C3%BC", "/nowhere/%C3%BC"):
+        assert server.get(f"{path}?secret=1").json()["instance"] == path
+
+
 @pytest.mark.parametrize(
     ("error", "fields"),
     [

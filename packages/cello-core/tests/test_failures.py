@@ -68,7 +68,7 @@ def test_an_exception_is_a_500_and_its_request_id_finds_the_trace_in_the_log(ser
         "title": "Internal Server Error",
         "status": 500,
         "detail": "The server failed to answer this request.",
-        "instance": "/orders/café",
+        "instance": "/orders/caf%C3%A9",
         "request_id": request_id,
     }
     assert uuid.UUID(request_id).version == 7

@@ -673,6 +673,12 @@ impl Request {
         reading::until_sent(slf)
     }
 
+    /// The path as it was sent, without the query.
+    #[getter]
+    fn _raw_path(&self) -> &str {
+        self.exchange.head.uri.path()
+    }
+
     /// Why the kernel has no handler answer the request, as status, detail and the methods allowed; None where it has.
     #[getter]
     fn _refusal(&self) -> Option<(u16, &str, Option<&str>)> {

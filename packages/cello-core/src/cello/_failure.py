@@ -99,7 +99,7 @@ def _problem(request: Request, error: HTTPError, trace: list[str] | None = None)
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
-        "instance": request.path,
+        "instance": request._raw_path,
         "request_id": request.request_id,
         **error.extensions,
     }

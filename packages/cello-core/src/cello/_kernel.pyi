@@ -414,6 +414,9 @@ class Request(RequestAttributes):
     def _sent(self) -> Awaitable[None]:
         """To be awaited until the answer was sent, or given up."""
     @property
+    def _raw_path(self) -> str:
+        """The path as it was sent, without the query."""
+    @property
     def _refusal(self) -> tuple[int, str, str | None] | None:
         """Why the kernel has no handler answer the request: status, detail, the methods allowed; None where it has."""
     @property
