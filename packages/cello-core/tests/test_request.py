@@ -608,12 +608,12 @@ def test_text_returned_within_json_is_text(serve: Serve) -> None:
 
         @app.get("/")
         def tell(request):
-            return {"ip": request.client_ip, request.host: [request.user_agent()], "secure": request.is_secure()}
+            return {"ip": request.client_ip, request.host: [request.user_agent()]}
 
         app.run()
     """
     server = serve(source)
-    assert server.get("/").json() == {"ip": "127.0.0.1", f"127.0.0.1:{server.port}": [""], "secure": False}
+    assert server.get("/").json() == {"ip": "127.0.0.1", f"127.0.0.1:{server.port}": [""]}
 
 
 @pytest.mark.parametrize(("scheme", "truth"), [("https", True), ("http", False)])
@@ -627,6 +627,23 @@ def test_is_secure_is_a_truth_and_a_call(scheme: str, truth: bool) -> None:
     assert pickle.loads(pickle.dumps(flag)) == copy.deepcopy(flag) == truth
     assert type(pickle.loads(pickle.dumps(flag))) is Flag
     assert hash(flag) == hash(truth)
+
+
+def test_a_truth_returned_within_json_is_one(serve: Serve) -> None:
+    server = serve("""
+        from cello import App
+
+        app = App().set_trusted_proxies(["127.0.0.1"])
+
+        @app.get("/")
+        def tell(request):
+            return {"value": request.is_secure, "call": request.is_secure(), request.is_secure: "key"}
+
+        app.run()
+    """)
+    for scheme, truth in (("http", b"false"), ("https", b"true")):
+        reply = server.request("GET", "/", headers={"X-Forwarded-Proto": scheme})
+        assert reply.body == b'{"value":%b,"call":%b,"%b":"key"}' % (truth, truth, truth)
 
 
 # --- state and context

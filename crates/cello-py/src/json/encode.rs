@@ -152,6 +152,10 @@ impl Writer {
                 write_json_string(&mut self.out, text_of(value.cast().map_err(PyErr::from)?)?);
                 Ok(())
             }
+            Some(Kind::Flag) => {
+                self.out.extend_from_slice(if value.is_truthy()? { b"true" } else { b"false" });
+                Ok(())
+            }
             Some(Kind::Int) => self.int(value.cast().map_err(PyErr::from)?),
             Some(Kind::Float) => self.float(value.cast::<PyFloat>().map_err(PyErr::from)?.value()),
             None => Err(failure::of_another_type(value)?),

@@ -22,6 +22,8 @@ pub(super) static KINDS: Shelf<Kinds> = Shelf::new();
 pub(super) enum Kind {
     Str,
     Int,
+    /// An int that stands for a truth: `cello._values.Flag`.
+    Flag,
     Float,
     Dict,
     List,
@@ -99,7 +101,7 @@ fn settle(kind: &Bound<'_, PyType>) -> PyResult<Option<Kind>> {
     } else if kind.is_subclass_of::<PyTuple>()? {
         Kind::Tuple
     } else if kind.is_subclass_of::<PyInt>()? {
-        Kind::Int
+        if is_a("cello._values", "Flag")? { Kind::Flag } else { Kind::Int }
     } else if kind.is_subclass_of::<PyFloat>()? {
         Kind::Float
     } else if kind.is_subclass_of::<PySet>()? || kind.is_subclass_of::<PyFrozenSet>()? {

@@ -32,6 +32,10 @@ fn name<'py>(writer: &mut Writer, key: &Bound<'py, PyAny>, enums: usize) -> Writ
         Some(Kind::Text(form)) => return form.write(key, &mut writer.out),
         Some(Kind::Enum) if enums < MAX_ENUMS => return name(writer, &key.getattr("value")?, enums + 1),
         Some(Kind::Str) => key.cast::<PyString>().map_err(PyErr::from)?.clone(),
+        Some(Kind::Flag) => {
+            write_json_string(&mut writer.out, if key.is_truthy()? { "true" } else { "false" });
+            return Ok(());
+        }
         Some(Kind::Int) => digits(key.cast().map_err(PyErr::from)?)?,
         Some(Kind::Float) => float(key.cast().map_err(PyErr::from)?)?,
         _ => return Err(failure::of_another_key(key)?),
