@@ -34,6 +34,9 @@ use pyo3::prelude::*;
 /// The native half of cello-core.
 #[pymodule]
 mod _kernel {
+    use pyo3::prelude::*;
+    use pyo3::types::PyMapping;
+
     #[pymodule_export]
     use crate::arena::{Arena, Seat};
     #[pymodule_export]
@@ -89,6 +92,14 @@ mod _kernel {
     /// "release" or "dev": a measurement of a development build is worth nothing.
     #[pymodule_export]
     const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "dev" } else { "release" };
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        PyMapping::register::<Query>(py)?;
+        PyMapping::register::<Headers>(py)?;
+        PyMapping::register::<FormData>(py)
+    }
 }
 
 /// Panics: what a panic of native code does to a request cannot be tested without one. Not in release builds.

@@ -10,6 +10,7 @@ import re
 import sys
 import uuid
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -164,6 +165,20 @@ def test_the_names_can_be_looked_up_while_going_through_them() -> None:
     assert (query.get_all("c"), "c" in query) == ([], False)
     query.get_all("a").append("changed")
     assert query.get_all("a") == ["1", "3", "4"]
+
+
+def test_query_and_header_fields_are_mappings() -> None:
+    request: Any = Request("GET", "/?a=1&a=2&b=3", headers=[("x-a", "1"), ("x-a", "2")])
+    for one in (request.query, request.headers, request.form()):
+        assert isinstance(one, Mapping)
+    match request.query:
+        case {"a": first, **rest}:
+            assert (first, rest) == ("1", {"b": "3"})
+        case _:
+            raise AssertionError(request.query)
+    # So one request may be made of another.
+    copied = Request("GET", "/", query=request.query, headers=request.headers)
+    assert (copied.query.items(), copied.headers.items()) == (request.query.items(), request.headers.items())
 
 
 def test_a_thousand_parameters_are_all_there(serve: Serve) -> None:
