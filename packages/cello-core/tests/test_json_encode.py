@@ -8,7 +8,7 @@ import math
 import re
 import subprocess
 import sys
-from collections import ChainMap, OrderedDict, defaultdict
+from collections import ChainMap, OrderedDict, defaultdict, deque
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -378,6 +378,8 @@ def test_a_key_with_half_a_surrogate_pair_is_refused() -> None:
         (Point, "the class Point has no JSON form: call it, as in Point()"),
         (iter([1]), "a value of type list_iterator has no JSON form: make it a list"),
         ((n for n in [1]), "a value of type generator has no JSON form: make it a list"),
+        (deque([1]), "a value of type collections.deque has no JSON form: make it a list"),
+        ({"a": 1}.values(), "a value of type dict_values has no JSON form: make it a list"),
         (ChainMap({"a": 1}), "a value of type collections.ChainMap has no JSON form: make it a dict"),
         (MappingProxyType[str, int]({}), "a value of type mappingproxy has no JSON form: make it a dict"),
     ],

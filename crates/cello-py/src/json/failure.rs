@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMapping, PyString, PyType};
+use pyo3::types::{PyByteArray, PyBytes, PyMapping, PyString, PyType};
 
 use super::MAX_DEPTH;
 use super::scan::Scanner;
@@ -186,10 +186,10 @@ pub(super) fn of_another_type<'py>(value: &Bound<'py, PyAny>) -> PyResult<Box<Fa
     }
     let advice = if value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>() {
         ": decode it, or write it as Base64"
-    } else if value.is_instance_of::<PyIterator>() {
-        ": make it a list"
     } else if value.is_instance_of::<PyMapping>() {
         ": make it a dict"
+    } else if value.hasattr("__iter__")? {
+        ": make it a list"
     } else {
         ": make it a dict, or its class a dataclass"
     };
