@@ -383,6 +383,14 @@ def test_methods_are_taken_in_either_case_and_each_once() -> None:
     assert [route.method for route in app._routes] == ["GET", "M-SEARCH"]
 
 
+def test_without_methods_a_route_answers_get() -> None:
+    app = App()
+    app.route("/")(print)
+    app.route("/none", None)(print)
+    app.route("/named", methods=None)(print)
+    assert [route.method for route in app._routes] == ["GET"] * 3
+
+
 def test_a_decorator_without_its_path_is_refused_at_once() -> None:
     def handler() -> None: ...
 

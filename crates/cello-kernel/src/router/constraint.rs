@@ -35,7 +35,7 @@ impl Constraint {
             "alphanum" => Ok(Self::Alphanum),
             _ => match spelling.strip_prefix("regex(").and_then(|rest| rest.strip_suffix(')')) {
                 Some(pattern) => Self::regex(pattern),
-                None => Err(format!("there is no constraint {spelling:?}: use int, uuid, alpha, alphanum or regex(…)")),
+                None => Err(format!("there is no constraint {spelling:?}: {}", advice(spelling))),
             },
         }
     }
@@ -74,6 +74,15 @@ impl PartialEq for Constraint {
 
 fn is_all(bytes: &[u8], belongs: fn(&u8) -> bool) -> bool {
     !bytes.is_empty() && bytes.iter().all(belongs)
+}
+
+/// What to write in the place of a word that is no constraint; some are those of other frameworks.
+fn advice(spelling: &str) -> &'static str {
+    match spelling {
+        "path" => "what takes the rest of a path is written {*name}",
+        "str" | "string" => "text needs none, write {name}",
+        _ => "use int, uuid, alpha, alphanum or regex(…)",
+    }
 }
 
 fn is_uuid(bytes: &[u8]) -> bool {
@@ -120,6 +129,8 @@ mod tests {
         let refusal = |spelling: &str| Constraint::parse(spelling).expect_err("a refusal");
         assert!(refusal("integer").starts_with("there is no constraint \"integer\": use int, uuid"));
         assert!(refusal("").starts_with("there is no constraint \"\""));
+        assert!(refusal("path").ends_with("what takes the rest of a path is written {*name}"));
+        assert!(refusal("str").ends_with("text needs none, write {name}"));
         for regex in ["[", "a)|(?:b", "(", r"\1", "(?=a)", r"\w{200000}", "(?x) a # b"] {
             let words = refusal(&format!("regex({regex})"));
             assert!(words.starts_with("the regex ") && words.lines().count() == 1, "{words}");

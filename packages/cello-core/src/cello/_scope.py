@@ -84,8 +84,8 @@ class Scope:
         """Answers OPTIONS at `path`, in place of the automatic list of methods."""
         return self._route(path, ["OPTIONS"], options)
 
-    def route(self, path: str, methods: Words = ("GET",), **options: Unpack[RouteOptions]) -> HandlerDecorator:
-        """Answers each of `methods` at `path`.
+    def route(self, path: str, methods: Words | None = ("GET",), **options: Unpack[RouteOptions]) -> HandlerDecorator:
+        """Answers each of `methods` at `path`; None is GET.
 
         Errors: TypeError where the path is no str, for an option that there is not, and where what is decorated cannot
         be called; ValueError for methods that cannot be. Anything wrong with the path is told at start.
@@ -97,7 +97,7 @@ class Scope:
             name = getattr(path, "__name__", "users")
             raise TypeError(f'{name_of(path)} is no path: a route is written with its path, as @app.get("/{name}")')
         self._check_path(path)
-        names = method_names(methods)
+        names = method_names(("GET",) if methods is None else methods)
         check(options, f"the route {path}", self._own_plugins())
 
         def register[Function: Callable[..., Any]](handler: Function) -> Function:
