@@ -6,11 +6,13 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import Server, Stopped, read_all, run_source
+from serving import Server, Stopped, free_ports, listens, read_all, run_source
 from supervised import wait_until
 
 if TYPE_CHECKING:
@@ -395,6 +397,35 @@ def test_an_address_that_was_just_left_can_be_listened_on_again(serve: Serve) ->
         assert first.stop().is_clean
     second = serve(HELLO, "--port", str(first.port))
     assert second.get("/").body == b"hello"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    "redirection",
+    ["0<&- 1>&-", "2>&-", "0<&- 1>&- 2>&-", "1>/dev/full"],
+    ids=["in-and-out-closed", "error-closed", "all-closed", "out-full"],
+)
+def test_a_server_that_cannot_write_serves(tmp_path: Path, redirection: str, workers: int) -> None:
+    # A client's connection had the number of standard output, and was sent the line of its own request.
+    (tmp_path / "app.py").write_text(textwrap.dedent(HELLO))
+    (port,) = free_ports(1)
+    options = ["--port", str(port), "--workers", str(workers)]
+    shell = ["sh", "-c", f'exec "$@" {redirection}', "sh"]
+    process = subprocess.Popen(
+        [*shell, sys.executable, "app.py", *options],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    server = Server(process, port=port)
+    try:
+        wait_until(lambda: listens(port))
+        assert [server.get("/").body for _ in range(5)] == [b"hello"] * 5
+        assert server.stop().is_clean
+    finally:
+        server.end()
 
 
 @pytest.mark.timeout(300)

@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from cello import __version__
+from cello import __version__, _standard_streams
 from cello._commands import COMMANDS
 from cello.errors import CelloError, OptionError, PluginError
 
@@ -20,6 +20,7 @@ __all__ = ["main", "parser_of"]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs a command; exits with 2 for bad usage, with 3 where the application could not start."""
+    _standard_streams.fill()
     words = sys.argv[1:] if argv is None else list(argv)
     chosen = next((word for word in words if not word.startswith("-")), "")
     try:

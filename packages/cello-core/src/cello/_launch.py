@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from cello import _options, _sd_listen
+from cello import _options, _sd_listen, _standard_streams
 from cello._cluster import said
 from cello.errors import CelloError, OptionError, StartError
 
@@ -74,6 +74,7 @@ def run(app: App, arguments: Mapping[str, Any]) -> None:
         return
     if _is_imported_by_others():
         return
+    _standard_streams.fill()
     if _is_in_a_loop():
         raise StartError("app.run() has a loop of its own, and cannot be called where one runs: call it in a def")
     try:
@@ -219,6 +220,5 @@ def supervise(options: Options, *, is_script: bool = False, is_known: bool = Tru
     # The framework is found where it was found here, and after the standard library.
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     program = f"import sys; sys.path.append({folder!r}); from cello._supervisor import main; main()"
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _standard_streams.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-c", program, json.dumps(terms)])

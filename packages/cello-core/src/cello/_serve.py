@@ -7,12 +7,11 @@ import logging
 import os
 import resource
 import signal
-import sys
 import threading
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from cello import _breakpoint
+from cello import _breakpoint, _standard_streams
 from cello._binds import binds
 from cello._kernel import Listener
 from cello._launch import EXIT_INTERRUPTED
@@ -83,8 +82,7 @@ def _cancel_or_exit(loop: EventLoop, sockets: Sockets) -> None:
     loop.run_until_complete(cancel_all(left, CANCEL_TIMEOUT_S))
     if not all(task.done() for task in left):
         sockets.close()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _standard_streams.flush()
         os._exit(EXIT_INTERRUPTED)
 
 
@@ -149,7 +147,8 @@ async def _live(
             control.describe(about(options))
             control.say("ready")
         else:
-            print(f"Cello running at {listing(sockets.names)}", flush=True)
+            with suppress(OSError):  # who reads that may be gone
+                print(f"Cello running at {listing(sockets.names)}", flush=True)
             notifier.ready(f"Running at {listing(sockets.names)}")
             notifier.watch(loop)
         await stopping.wait()
