@@ -7,6 +7,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import selectors
 import socket
 import subprocess
 import sys
@@ -21,6 +22,9 @@ import cello.loop
 import pytest
 from cello._asyncio_private import FallbackLoop
 from cello.loop import EventLoop
+from interpreters import PYTHONS, run_python
+from serving import Server, free_ports, listens
+from supervised import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator
@@ -85,6 +89,62 @@ def test_run_can_switch_debug_mode_on() -> None:
 
     assert cello.loop.run(is_debug(), debug=True)
     assert not cello.loop.run(is_debug(), debug=False)
+
+
+def test_a_selector_without_a_descriptor_is_refused() -> None:
+    with pytest.raises(TypeError, match="SelectSelector has no descriptor to wait for"):
+        EventLoop(selectors.SelectSelector())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+INSIDE_ITSELF = """
+import asyncio
+import cello.loop
+
+async def main():
+    loop = asyncio.get_running_loop()
+    try:
+        loop.run_forever()
+    except RuntimeError as error:
+        print(error, asyncio.get_running_loop() is loop)
+
+cello.loop.run(main())
+"""
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_a_loop_that_refused_to_run_inside_itself_runs_on(version: str) -> None:
+    # Of asyncio's own code in Python 3.13.0 it was no longer the running one.
+    told = run_python(version, "-c", INSIDE_ITSELF)
+    assert (told.stdout, told.stderr) == ("This event loop is already running True\n", "")
+
+
+def test_uvicorn_serves_on_it(tmp_path: Path) -> None:
+    (tmp_path / "kind.py").write_text(
+        textwrap.dedent("""
+            import asyncio
+
+            async def app(scope, receive, send):
+                kind = type(asyncio.get_running_loop()).__name__
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": kind.encode()})
+        """)
+    )
+    (port,) = free_ports(1)
+    options = ["--port", str(port), "--loop", "cello.loop:EventLoop", "--lifespan", "off", "--log-level", "warning"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "kind:app", *options],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    server = Server(process, port=port)
+    try:
+        wait_until(lambda: listens(port))
+        assert server.get("/").body == b"EventLoop"
+        assert server.stop().stderr == ""
+    finally:
+        server.end()
 
 
 def test_anyio_runs_on_it() -> None:

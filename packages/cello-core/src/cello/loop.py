@@ -71,6 +71,8 @@ class EventLoop(PrivateMethods):
         """Where a process was forked off under a running loop, what is made is asyncio's own loop."""
         if cls._is_forked_while_running():
             return FallbackLoop(selector)  # type: ignore[return-value]
+        if selector is not None and not hasattr(selector, "fileno"):
+            raise TypeError(f"{type(selector).__name__} has no descriptor to wait for: give an EpollSelector, or none")
         return super().__new__(cls, selector)
 
     # The native base takes what its heirs are made with, whatever it is.
@@ -83,15 +85,16 @@ class EventLoop(PrivateMethods):
 
     def run_forever(self) -> None:
         """Runs until stop() is called."""
-        if not self.is_closed() and not self.is_running():
+        if self.is_running():  # Python 3.13.0 would take the running loop for none from then on
+            raise RuntimeError("This event loop is already running")
+        if not self.is_closed():
             self._wake_on_signals()
             if threading.current_thread().daemon:
                 _park_at_exit(self)
         try:
             super().run_forever()
         finally:
-            if not self.is_running():  # inside its own run, the loop has refused this one
-                self._sleep_through_signals()
+            self._sleep_through_signals()
 
     def stop(self) -> None:
         """Ends run_forever() after the turn it is at."""
