@@ -1575,6 +1575,26 @@ def test_both_ends_go_over_to_tls_in_mid_stream(lab: Lab, tls: TLS, family: str)
     lab.run(main())
 
 
+class LaterLoop(EventLoop):
+    """Hands over what asyncio's own code does in later versions of Python."""
+
+    def _make_socket_transport(self, *arguments: Any, **options: Any) -> Any:
+        return super()._make_socket_transport(*arguments, **{"context": contextvars.copy_context(), **options})
+
+    def _make_ssl_transport(self, *arguments: Any, **options: Any) -> Any:
+        return super()._make_ssl_transport(*arguments, **{"context": contextvars.copy_context(), **options})
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_transport_may_be_told_its_context(carrier: str, tls: TLS) -> None:
+    async def main() -> None:
+        async with streams(carrier, tls) as ((_, writer), (reader, _)):
+            writer.write(b"told\n")
+            assert await reader.readline() == b"told\n"
+
+    Lab(LaterLoop).run(main())
+
+
 def test_tls_agrees_on_a_protocol_and_switches_python_s(lab: Lab, tls: TLS) -> None:
     async def main() -> None:
         tls.server.set_alpn_protocols(["b", "a"])

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from cello._kernel import LoopCore
 
 if TYPE_CHECKING:
+    import contextvars
     import selectors
     from collections.abc import Buffer, Callable
     from typing import IO, Any, Self
@@ -205,8 +206,13 @@ class PrivateMethods(LoopCore, StandardLoop):
         *,
         extra: dict[str, Any] | None = None,
         server: asyncio.Server | None = None,
+        context: contextvars.Context | None = None,  # noqa: ARG002
     ) -> StreamTransport:
-        """create_connection(), create_unix_connection() and connect_accepted_socket() end here."""
+        """create_connection(), create_unix_connection() and connect_accepted_socket() end here.
+
+        Later versions of Python say what context the protocol is to be called in: a copy of the one they run in, as it
+        is here in any case.
+        """
         self._ensure_fd_no_transport(sock)
         transport = self._open_stream(sock, protocol, waiter, extra, server)
         self._by_descriptor[sock.fileno()] = transport
@@ -225,6 +231,7 @@ class PrivateMethods(LoopCore, StandardLoop):
         server: asyncio.Server | None = None,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
+        context: contextvars.Context | None = None,
     ) -> asyncio.Transport:
         """The same with `ssl=`: asyncio's own TLS, over a native transport."""
         tls = TLS(
@@ -237,7 +244,7 @@ class PrivateMethods(LoopCore, StandardLoop):
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server, context=context)
         return tls._get_app_transport()
 
     def _start_serving(self, *arguments: Any) -> None:
