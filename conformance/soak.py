@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Workers over and over: what a test does a few times is done here until what is lost or left behind would show.
+"""Workers and connections, over and over: what a test does a few times, until what is lost or left behind would show.
 
-    python conformance/soak.py [--starts 500] [--at-once 2] [--rolls 100] [--kills 100] [--cycles 100] [--record]
+    python conformance/soak.py [--starts 500] [--at-once 2] [--rolls 100] [--kills 100] [--cycles 100]
+                               [--connections 1000000] [--record]
 
 | part | what it does, so many times | what it asks |
 |---|---|---|
@@ -9,6 +10,7 @@
 | rolls | SIGHUP, under load | every request is answered, no connection is reset |
 | cycles | SIGTTOU, then SIGTTIN, under load | the same |
 | kills | SIGKILL of a worker that has served for ten seconds, under load | each client loses the one request at most that the worker had of it, and no connection is refused |
+| connections | opens a connection of asyncio's, says something or nothing, and drops it | each transport and protocol is gone, and no memory grows |
 
 Rolls, cycles and kills are of one server with four workers. The load is eight clients of our own, half of them with a
 connection for each request, and wrk with eight connections where it is installed. Over the whole, neither the memory
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
+#: What opens and drops connections, and judges.
+CONNECTIONS = "packages/cello-core/tests/test_loop_faults.py::test_connections_that_come_and_go_leave_nothing"
 # What the verdicts depend on. Results are written by a run, so they do not make a checkout dirty.
 JUDGED_PATHS = ("crates", "packages/cello-core", "Cargo.toml", "Cargo.lock", "conformance", ":!conformance/results")
 
@@ -523,6 +527,19 @@ def soak_server(folder: Path, options: argparse.Namespace) -> dict[str, dict[str
     return found
 
 
+# ------------------------------------------------------------------------------------------------------- connections
+
+
+def soak_connections(count: int) -> dict[str, Any]:
+    """Has the test of connections open and drop so many."""
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-m", "long", CONNECTIONS]
+    environment = {**os.environ, "CELLO_CONNECTIONS": str(count)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    found = re.search(rf"{count} connections: (-?\d+) KiB more, (\d+) us each", done.stdout)
+    told: dict[str, Any] = {"connections": count, "problems": [] if done.returncode == 0 else [done.stdout[-2000:]]}
+    return told | ({"grown_kib": int(found[1]), "us_each": int(found[2])} if found else {})
+
+
 # --------------------------------------------------------------------------------------------------------- the record
 
 
@@ -559,6 +576,7 @@ def main() -> int:
     parser.add_argument("--rolls", type=int, default=100)
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--connections", type=int, default=1_000_000)
     parser.add_argument("--record", action="store_true", help="write a dated result")
     options = parser.parse_args()
 
@@ -573,6 +591,9 @@ def main() -> int:
         if options.starts:
             parts["starts"] = soak_starts(folder, options.starts, options.at_once)
             tell("starts", parts["starts"])
+    if options.connections:
+        parts["connections"] = soak_connections(options.connections)
+        tell("connections", parts["connections"])
     passed = sum(not part["problems"] for part in parts.values())
     print(f"soak: {passed}/{len(parts)}")
     if options.record:

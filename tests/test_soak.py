@@ -13,9 +13,9 @@ SOAK = Path(__file__).parent.parent / "conformance" / "soak.py"
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_twenty_starts_in_each_mode_and_what_happens_to_workers_under_load_leave_nothing() -> None:
-    numbers = ("--starts", "20", "--rolls", "10", "--cycles", "5", "--kills", "5")
+def test_starts_and_connections_and_what_happens_to_workers_under_load_leave_nothing() -> None:
+    numbers = ("--starts", "20", "--rolls", "10", "--cycles", "5", "--kills", "5", "--connections", "2000")
     done = subprocess.run([sys.executable, SOAK, *numbers], capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr)
-    assert done.stdout.endswith("soak: 6/6\n")
+    assert done.stdout.endswith("soak: 7/7\n")
     assert (done.returncode, done.stderr) == (0, "")
