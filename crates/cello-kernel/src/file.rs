@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::complaint::complain;
 use crate::content::{Broken, Content, Source};
 
 /// How much is read at a time, by a thread of its own: the disk may make it wait.
@@ -143,7 +144,7 @@ impl Source for FileSource {
                 }
                 Err(error) => {
                     let (path, offset) = (self.file.path().display(), self.unread.start);
-                    eprintln!("cello: sending {path} broke off at byte {offset}: {}", words(&error));
+                    complain(format_args!("sending {path} broke off at byte {offset}: {}", words(&error)));
                     return Poll::Ready(Some(Err(Broken)));
                 }
             }

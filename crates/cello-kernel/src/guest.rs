@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Wake};
 
 use slab::Slab;
 
+use crate::complaint::complain;
 use crate::service::panic_words;
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -165,7 +166,7 @@ impl Guest {
                     drop(tasks); // closed meanwhile
                 }
                 Ok(Poll::Ready(())) => {}
-                Err(panic) => eprintln!("cello: panic in a native task: {}", panic_words(&*panic)),
+                Err(panic) => complain(format_args!("panic in a native task: {}", panic_words(&*panic))),
             }
         }
         drop(future);

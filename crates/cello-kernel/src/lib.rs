@@ -5,11 +5,14 @@
 //! A request passes `listener`, `connection`, `service`, `router` and `body` in that order, and comes back as an
 //! [`Answer`].
 
+#![cfg_attr(not(test), warn(clippy::print_stderr, clippy::print_stdout))]
+
 mod access_log;
 mod answer;
 mod body;
 mod budget;
 mod client;
+mod complaint;
 mod condition;
 mod connection;
 mod content;

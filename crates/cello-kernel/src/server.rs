@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::access_log::AccessLog;
 use crate::budget::Budget;
 use crate::client::Client;
+use crate::complaint::complain;
 use crate::connection;
 use crate::duplex::{ClientEnd, duplex};
 use crate::exchange::{Application, Peer};
@@ -272,8 +273,11 @@ fn shortest_timeout(settings: &Settings) -> Duration {
 }
 
 async fn accept(state: Arc<State>, acceptor: Acceptor, executor: Executor) {
+    let mut has_complained = false;
     loop {
-        match acceptor.accept().await {
+        let accepted = acceptor.accept().await;
+        has_complained &= accepted.is_err();
+        match accepted {
             Ok((mut stream, _)) if state.is_full() => {
                 // Best effort: a client that cannot take so little is not waited for.
                 let refusal = too_many_connections(state.settings.errors.form);
@@ -282,7 +286,10 @@ async fn accept(state: Arc<State>, acceptor: Acceptor, executor: Executor) {
             Ok((stream, peer)) => open(&state, stream, peer, &executor),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                eprintln!("cello: no connection can be accepted for a moment: {error}");
+                if !has_complained {
+                    complain(format_args!("no connection can be accepted for a moment: {error}"));
+                }
+                has_complained = true;
                 tokio::time::sleep(ACCEPT_REST).await;
             }
         }

@@ -18,6 +18,7 @@ use hyper::body::{Body, Incoming};
 use crate::access_log::target;
 use crate::answer::Answer;
 use crate::body::{BodyError, read_body};
+use crate::complaint::complain;
 use crate::content::Content;
 use crate::exchange::{Exchange, Forgotten, Outcome, Peer, Refusal, Reply};
 use crate::form::{FormError, FormLimits};
@@ -325,7 +326,7 @@ async fn receive(
     if let Err(error) = read(&server, &watch, &exchange, incoming, &wanted).await {
         if let Unreceived::Form(error @ FormError::Storage(_)) = &error {
             let ((method, path), id) = (target(&exchange.head), &exchange.id);
-            eprintln!("cello: {method} {path} (request {id}): {error}");
+            complain(format_args!("{method} {path} (request {id}): {error}"));
         }
         let (status, detail) = error.answer();
         if !server.settings.asks_when_refused {
@@ -389,6 +390,6 @@ pub fn panic_words(panic: &(dyn Any + Send)) -> &str {
 /// A panic is an error of one request: told to its client without the words, logged with them.
 fn panicked(exchange: &Exchange, panic: &(dyn Any + Send)) -> Answer {
     let ((method, path), id, words) = (target(&exchange.head), &exchange.id, panic_words(panic));
-    eprintln!("cello: panic in native code, answering {method} {path} (request {id}): {words}");
+    complain(format_args!("panic in native code, answering {method} {path} (request {id}): {words}"));
     problem(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to answer this request.", exchange)
 }

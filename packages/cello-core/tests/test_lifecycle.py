@@ -9,15 +9,14 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from serving import Server, Stopped, free_ports, listens, read_all, run_source
-from supervised import wait_until
+from supervised import next_error, wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from serving import Serve
 
 HELLO = """
@@ -426,6 +425,29 @@ def test_a_server_that_cannot_write_serves(tmp_path: Path, redirection: str, wor
         assert server.stop().is_clean
     finally:
         server.end()
+
+
+@pytest.mark.parametrize("redirection", ["", "2>/dev/full"], ids=["heard", "unheard"])
+def test_a_server_without_descriptors_left_accepts_again_when_there_are(tmp_path: Path, redirection: str) -> None:
+    # What it could not tell of the first ended what accepts.
+    (tmp_path / "app.py").write_text(textwrap.dedent(HELLO))
+    shell = ["sh", "-c", f'ulimit -n 40; exec "$@" {redirection}', "sh"]
+    server = Server.run([*shell, sys.executable, "app.py", "--port", "0", "--no-logs"], tmp_path)
+    try:
+        connections = [server.connect() for _ in range(60)]
+        if redirection:
+            descriptors = Path(f"/proc/{server.process.pid}/fd")
+            wait_until(lambda: len([*descriptors.iterdir()]) == 40)
+        else:
+            next_error(server, "no connection can be accepted for a moment: Too many open files")
+        for connection in connections:
+            connection.close()
+        assert server.get("/").body == b"hello"
+        stopped = server.stop()
+    finally:
+        server.end()
+    assert stopped.exit_code == 0
+    assert all("Too many open files" in line for line in stopped.stderr.splitlines())
 
 
 @pytest.mark.timeout(300)
