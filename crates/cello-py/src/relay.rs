@@ -18,7 +18,8 @@ use pyo3::types::PyString;
 use crate::current;
 use crate::dispatch::Handlers;
 use crate::event_loop::LoopCore;
-use crate::event_loop::shared::{Ready, Shared};
+use crate::event_loop::ready::Ready;
+use crate::event_loop::shared::Shared;
 use crate::run::Run;
 
 /// So many tasks wait for a request at most.

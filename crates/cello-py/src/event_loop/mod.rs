@@ -9,6 +9,7 @@ pub(crate) mod errors;
 pub(crate) mod handle;
 mod memory;
 mod pump;
+pub(crate) mod ready;
 pub(crate) mod shared;
 mod stream;
 pub(crate) mod transport;
@@ -34,7 +35,8 @@ use crate::relay::Relay;
 use acceptor::Acceptor;
 use handle::{Cancellable, Handle, TimerHandle};
 use pump::Pump;
-use shared::{Due, Ready, Running, Shared, now_s};
+use ready::{Due, Ready};
+use shared::{Running, Shared, now_s};
 use transport::{Parts, StreamTransport};
 use watched::Watched;
 

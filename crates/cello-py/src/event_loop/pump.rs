@@ -24,7 +24,8 @@ use crate::dispatch::panicked;
 use super::acceptor::Acceptor;
 use super::errors::report;
 use super::handle::Cancellable;
-use super::shared::{Ready, Running, Shared, now_s};
+use super::ready::Ready;
+use super::shared::{Running, Shared, now_s};
 use super::transport::StreamTransport;
 use super::watched::Watched;
 

@@ -3,7 +3,6 @@
 //! Every lock here is held for a few instructions and never while Python runs: what is taken out of a queue is run, or
 //! dropped, after the lock is gone.
 
-use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -18,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use slab::Slab;
 use tokio::sync::Notify;
 
-use super::handle::{Handle, TimerHandle};
+use super::ready::{Due, Ready, Timer};
 use super::transport::StreamTransport;
 use super::watched::Watched;
 use crate::dispatch::Job;
@@ -37,111 +36,6 @@ pub(crate) fn now_s() -> f64 {
 pub(crate) fn coarse_now_s() -> f64 {
     let now = clock_gettime(ClockId::MonotonicCoarse);
     now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
-}
-
-/// Something to run at the next turn.
-pub(crate) enum Ready {
-    Soon(Py<Handle>),
-    Due(Py<TimerHandle>),
-    /// An asyncio.Handle, from the standard selector's readers and writers.
-    Standard(Py<PyAny>),
-    /// The step of a request's task, which was asked for in its place.
-    Turn(Py<Relay>),
-    /// Of a watched descriptor, by its place.
-    News(usize),
-    /// A transport that is to tell its protocol of the connection; then the future is done.
-    Made {
-        transport: Py<StreamTransport>,
-        waiter: Option<Py<PyAny>>,
-    },
-    /// A transport that is to tell its protocol that the connection is lost.
-    Lost {
-        transport: Py<StreamTransport>,
-        error: Option<Py<PyAny>>,
-    },
-}
-
-impl Ready {
-    /// Whose turn it is, for a message.
-    pub(crate) fn subject(&self, py: Python<'_>, shared: &Shared) -> Option<Py<PyAny>> {
-        Some(match self {
-            Self::Soon(handle) => handle.clone_ref(py).into_any(),
-            Self::Due(handle) => handle.clone_ref(py).into_any(),
-            Self::Standard(handle) => handle.clone_ref(py),
-            Self::Turn(relay) => relay.get().task(py)?.unbind(),
-            Self::Made { transport, .. } | Self::Lost { transport, .. } => transport.clone_ref(py).into_any(),
-            Self::News(place) => match shared.watched(py, *place)? {
-                Watched::Stream(transport) => transport.into_any(),
-                Watched::Acceptor(acceptor) => acceptor.into_any(),
-            },
-        })
-    }
-
-    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self {
-            Self::Soon(handle) => visit.call(handle),
-            Self::Due(handle) => visit.call(handle),
-            Self::Standard(handle) => visit.call(handle),
-            Self::Turn(relay) => visit.call(relay),
-            Self::News(_) => Ok(()),
-            Self::Made { transport, waiter } => visit.call(transport).and_then(|()| visit.call(waiter)),
-            Self::Lost { transport, error } => visit.call(transport).and_then(|()| visit.call(error)),
-        }
-    }
-}
-
-/// What runs when its time has come.
-pub(crate) enum Due {
-    Native(Py<TimerHandle>),
-    /// An asyncio.TimerHandle, of debug mode. Whether it was cancelled is asked when it is due.
-    Standard(Py<PyAny>),
-}
-
-impl Due {
-    fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Native(handle) if handle.get().callback.is_cancelled())
-    }
-
-    fn into_ready(self) -> Ready {
-        match self {
-            Self::Native(handle) => Ready::Due(handle),
-            Self::Standard(handle) => Ready::Standard(handle),
-        }
-    }
-
-    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self {
-            Self::Native(handle) => visit.call(handle),
-            Self::Standard(handle) => visit.call(handle),
-        }
-    }
-}
-
-struct Timer {
-    when_s: f64,
-    sequence: u64,
-    due: Due,
-}
-
-impl PartialEq for Timer {
-    fn eq(&self, other: &Self) -> bool {
-        self.sequence == other.sequence
-    }
-}
-
-impl Eq for Timer {}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Timer {
-    /// The earliest is the greatest, since the heap gives its greatest first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.when_s.total_cmp(&self.when_s).then(other.sequence.cmp(&self.sequence))
-    }
 }
 
 /// The Python objects of a running loop; there while it runs, since tasks own nothing of Python's.
@@ -182,18 +76,17 @@ pub(crate) struct Shared {
     pub(crate) phase_over: Notify,
 }
 
+/// What is to run.
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // --- queues
-
     pub(crate) fn push_ready(&self, item: Ready) {
         self.lock().ready.push_back(item);
     }
 
-    pub(crate) fn push_timer(&self, when_s: f64, due: Due) {
+    pub(super) fn push_timer(&self, when_s: f64, due: Due) {
         let mut queues = self.lock();
         queues.sequence += 1;
         let sequence = queues.sequence;
@@ -237,7 +130,7 @@ impl Shared {
         self.lock().ready.len()
     }
 
-    pub(crate) fn pop_ready(&self) -> Option<Ready> {
+    pub(super) fn pop_ready(&self) -> Option<Ready> {
         self.lock().ready.pop_front()
     }
 
@@ -322,9 +215,10 @@ impl Shared {
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Relaxed)
     }
+}
 
-    // --- watched descriptors
-
+/// What is watched.
+impl Shared {
     fn lock_watched(&self) -> MutexGuard<'_, Slab<Option<Watched>>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -360,9 +254,10 @@ impl Shared {
     pub(crate) fn take_watched(&self) -> Vec<Watched> {
         std::mem::take(&mut *self.lock_watched()).into_iter().filter_map(|(_, watched)| watched).collect()
     }
+}
 
-    // --- debug mode
-
+/// How the loop runs, and ends.
+impl Shared {
     pub(crate) fn is_debug(&self) -> bool {
         self.is_debug.load(Relaxed)
     }
@@ -370,8 +265,6 @@ impl Shared {
     pub(crate) fn set_debug(&self, enabled: bool) {
         self.is_debug.store(enabled, Relaxed);
     }
-
-    // --- running, stopping, failing
 
     pub(crate) fn begin(&self, running: Running) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
@@ -434,9 +327,10 @@ impl Shared {
         self.end_phase();
         true
     }
+}
 
-    // --- who holds the interpreter
-
+/// Who holds the interpreter.
+impl Shared {
     /// The thread holds the interpreter from here on, until [`Shared::let_interpreter_go`].
     pub(crate) fn hold_interpreter(&self) {
         self.holds_interpreter.store(true, Relaxed);
@@ -469,9 +363,10 @@ impl Shared {
     pub(crate) fn take_ran_in_place(&self) -> bool {
         self.ran_in_place.swap(false, Relaxed)
     }
+}
 
-    // --- progress
-
+/// What is shown of the loop's progress.
+impl Shared {
     /// Has the loop show there from now on that it goes on.
     pub(crate) fn show_in(&self, seat: Arc<Seat>) {
         self.seat.get_or_init(|| seat);
@@ -490,9 +385,10 @@ impl Shared {
             seat.rest();
         }
     }
+}
 
-    // --- the pump
-
+/// Waking the pump.
+impl Shared {
     fn lock_waker(&self) -> MutexGuard<'_, Option<Waker>> {
         self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,7 +9,8 @@ use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 
 use super::acceptor::Acceptor;
-use super::shared::{Ready, Shared};
+use super::ready::Ready;
+use super::shared::Shared;
 use super::transport::StreamTransport;
 
 /// Whose descriptor it is.

@@ -9,7 +9,7 @@ use pyo3::{IntoPyObjectExt, intern};
 use super::{Kind, State, StreamTransport};
 use crate::event_loop::errors::report;
 use crate::event_loop::memory::Memory;
-use crate::event_loop::shared::Ready;
+use crate::event_loop::ready::Ready;
 use crate::event_loop::stream::Stream;
 use crate::exceptions::os_error;
 

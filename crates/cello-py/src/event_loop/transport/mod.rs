@@ -21,7 +21,8 @@ use pyo3::types::{PyDict, PyString, PyType};
 use rustix::net::SocketAddrAny;
 
 use super::address;
-use super::shared::{Ready, Shared};
+use super::ready::Ready;
+use super::shared::Shared;
 use super::stream::{Backlog, Stream};
 use super::watched::{Signal, Watched};
 use writing::{check_type, piece};
