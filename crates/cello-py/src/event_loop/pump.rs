@@ -135,8 +135,7 @@ impl Pump {
         }
         if self.armed_for_s != when_s {
             self.armed_for_s = when_s;
-            let left = Duration::from_secs_f64(left_s.min(LONGEST_SLEEP_S));
-            self.sleep.as_mut().reset(Instant::now() + left);
+            self.sleep.as_mut().reset(Instant::now() + nap(left_s));
         }
         let has_slept = self.sleep.as_mut().poll(context).is_ready();
         if has_slept {
@@ -188,6 +187,13 @@ impl Pump {
         }
         Ok(())
     }
+}
+
+/// What tokio is told to sleep for what is left. It counts its milliseconds from its own beginning, and takes for whole
+/// both the one that it is in and the one that the end is in: that is a millisecond too long.
+fn nap(left_s: f64) -> Duration {
+    let left_ms = (left_s.min(LONGEST_SLEEP_S) * 1e3).ceil();
+    Duration::from_millis((left_ms as u64).saturating_sub(1))
 }
 
 /// Runs what is ready. What fails, or panics, is reported, but for what is meant to end the process.
