@@ -129,7 +129,7 @@ def test_what_cannot_be_in_the_environment_is_told_with_its_variable(monkeypatch
 def test_what_no_variable_can_say_is_told_where_one_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass(frozen=True)
     class Served:
-        weights: dict[str, int] = field(default_factory=dict)
+        weights: dict[str, int] = field(default_factory=dict[str, int])
         other: Tea | None = None
 
     for key, told in {"WEIGHTS": "table of whole number", "OTHER": "Tea, or nothing"}.items():

@@ -90,14 +90,14 @@ class Scope:
         Errors: TypeError where the path is no str, for an option that there is not, and where what is decorated cannot
         be called; ValueError for methods that cannot be. Anything wrong with the path is told at start.
         """
-        return self._route(path, methods, options)
+        return self._route(path, ("GET",) if methods is None else methods, options)
 
     def _route(self, path: str, methods: Words, options: RouteOptions) -> HandlerDecorator:
         if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a decorator without parentheses
             name = getattr(path, "__name__", "users")
             raise TypeError(f'{name_of(path)} is no path: a route is written with its path, as @app.get("/{name}")')
         self._check_path(path)
-        names = method_names(("GET",) if methods is None else methods)
+        names = method_names(methods)
         check(options, f"the route {path}", self._own_plugins())
 
         def register[Function: Callable[..., Any]](handler: Function) -> Function:
