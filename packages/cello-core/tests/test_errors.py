@@ -227,7 +227,7 @@ def test_the_instance_is_the_path_as_it_was_sent_whoever_refuses_it(serve: Serve
         def raised(request):
             raise NotFound(request.params["name"])
 
-        app.run(env="production")
+        app.run()
     """)
     for path in ("/raised/a%20b%2Fc%22", "/nowhere/a%20b%2Fc%22", "/raised/%C3%BC", "/nowhere/%C3%BC"):
         assert server.get(f"{path}?secret=1").json()["instance"] == path
