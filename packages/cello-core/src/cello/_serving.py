@@ -190,8 +190,7 @@ class Serving:
 
     def _close(self) -> None:
         """Has the application, and all that is in it, refuse what would come too late."""
-        apps = self._app._applications()
-        self._composed = list(dict.fromkeys(scope for app in apps for scope in (app, *app._descendants())))
+        self._composed = list(dict.fromkeys((self._app, *self._app._descendants())))
         for scope in self._composed:
             scope._servers += 1
 
